@@ -1,0 +1,39 @@
+"""dreamvideo turns films, frame sequences and pictures into deep dreams.
+
+    from dreamvideo import Recipe, dream_video
+    dream_video("input.mp4", "out.mp4", Recipe().set("dream.step=0.02"))
+
+Importing it is cheap: what needs torch is loaded when first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .errors import DreamError, ModelError, RecipeError, SinkError, SourceError
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from .job import Event, Result, dream_image, dream_video, preview
+    from .media import Frame, open_sink, open_source
+    from .pipeline import Engine, render
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    **dict.fromkeys(("Event", "Result", "dream_image", "dream_video", "preview"), "job"),
+    **dict.fromkeys(("Frame", "open_sink", "open_source"), "media"),
+    **dict.fromkeys(("Engine", "render"), "pipeline"),
+}
+
+__all__ = [
+    "DreamError", "Engine", "Event", "Frame", "ModelError", "Recipe", "RecipeError", "Result", "SinkError", "SourceError",
+    "dream_image", "dream_video", "open_sink", "open_source", "preview", "render",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)

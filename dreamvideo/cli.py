@@ -1,0 +1,188 @@
+"""The command line: flags from the recipe, a progress bar, one line per error, exit codes.
+
+Exit codes: 0 done, 1 an error with a remedy, 2 bad usage, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from .errors import DreamError
+from .recipe import Recipe, parameters, preset_tables, read_tables
+
+if TYPE_CHECKING:
+    from .job import Event
+
+DESCRIPTION = """Turn a film, a frame sequence or a picture into a deep dream.
+
+  dreamvideo in.mp4 out.mp4                film in, film out (.mp4 .mov .mkv .webm .gif .webp)
+  dreamvideo 'in/*.png' out/%05d.png       frames in, frames out (a folder works too)
+  dreamvideo photo.jpg dream.png           a picture
+  dreamvideo in.mp4 look.png --preview 12  the frame at 12 s, as it will look in the film
+  dreamvideo show out.mp4                  print the recipe a file was made with
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What to do, beside the recipe."""
+
+    input: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="INPUT", help="film, picture, or frames")]]
+    output: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="OUTPUT", help="what to write; its name decides")]]
+    overwrite: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="replace an existing output")] = False
+    preview: Annotated[str, tyro.conf.arg(metavar="TIME", help="dream only the frame at this moment, as a still")] = ""
+    preset: Annotated[str, tyro.conf.arg(metavar="NAME", help="start from a recipe that comes with dreamvideo")] = ""
+    recipe: Annotated[str, tyro.conf.arg(metavar="FILE", help="start from a recipe file; flags win over it")] = ""
+    set: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="KEY=VALUE", help="like dream.step=0.02")
+    ] = ()
+    save_recipe: Annotated[str, tyro.conf.arg(metavar="FILE", help="write the complete recipe here, too")] = ""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if argv[:1] == ["show"] and len(argv) == 2:
+            return _show(argv[1])
+        if argv == ["--version"]:
+            from . import __version__
+
+            print(f"dreamvideo {__version__}")
+            return 0
+        return _dream(*_parse(argv))
+    except DreamError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        print("dreamvideo: stopped; nothing was written", file=sys.stderr)
+        return 130
+    except MemoryError:
+        return _fail("out of memory: take a smaller --size")
+    except Exception as error:
+        if isinstance(error, OSError):
+            return _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
+        return _fail(f"internal error ({type(error).__name__}: {error}); DREAMVIDEO_DEBUG=1 shows where")
+
+
+def _parse(argv: list[str]) -> tuple[Job, Recipe]:
+    """Read the command line; flags win over --set, that over --recipe, that over --preset."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--preset", default="")
+    first.add_argument("--recipe", default="")
+    first.add_argument("--set", action="append", default=[])
+    given = first.parse_known_args(argv)[0] if not {"-h", "--help"} & set(argv) else first.parse_args([])
+    base = Recipe()
+    if given.preset:
+        base = base.merge(preset_tables(given.preset))
+    if given.recipe:
+        base = base.merge(read_tables(given.recipe))
+    for assignment in given.set:
+        base = base.set(assignment)
+    sections = {name: _flags(type(getattr(base, name)), getattr(base, name)) for name in vars(base)}
+    arguments = dataclasses.make_dataclass(
+        "Arguments",
+        [
+            ("job", tyro.conf.OmitArgPrefixes[Job]),
+            *((n, tyro.conf.OmitArgPrefixes[kind], dataclasses.field(default=value)) for n, (kind, value) in sections.items()),
+        ],
+        namespace={"__doc__": DESCRIPTION},
+    )
+    config = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
+    parsed = tyro.cli(arguments, prog="dreamvideo", description=DESCRIPTION, args=argv, config=config)
+    values = {name: dataclasses.asdict(getattr(parsed, name)) for name in sections}
+    return parsed.job, Recipe().merge(values)
+
+
+def _flags(section: type, defaults: Any) -> tuple[type, Any]:
+    """Return a section of the recipe as tyro wants it: the help of every parameter beside its type."""
+    fields = [
+        (key, Annotated[kind, tyro.conf.arg(help=param.help)], dataclasses.field(default=getattr(defaults, key)))
+        for name, key, kind, param in parameters()
+        if key in section.__dataclass_fields__
+    ]
+    kind = dataclasses.make_dataclass(section.__name__, fields, frozen=True, namespace={"__doc__": section.__doc__})
+    return kind, kind()
+
+
+def _dream(job: Job, recipe: Recipe) -> int:
+    from . import job as jobs
+
+    if job.save_recipe:
+        _save_recipe(job.save_recipe, recipe, job.overwrite)
+    if job.preview:
+        jobs.preview(job.input, job.output, job.preview, recipe, overwrite=job.overwrite)
+        return 0
+    asked = False
+
+    def ask(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        print("\nstopping after this frame; Ctrl-C again to stop at once", file=sys.stderr)
+
+    usual = signal.signal(signal.SIGINT, ask)
+    try:
+        with _Progress() as progress:
+            result = jobs.dream_video(
+                job.input, job.output, recipe, overwrite=job.overwrite, on_event=progress, stop=lambda: asked
+            )
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    if result.stopped:
+        kept = f"{result.path} holds the {result.done} frames that are done" if result.done else "nothing was written"
+        print(f"dreamvideo: stopped after {result.done} of {result.total} frames; {kept}", file=sys.stderr)
+        return 130
+    return 0
+
+
+class _Progress:
+    """A terminal bar: frames, seconds per frame, time left; notices stand above it."""
+
+    def __enter__(self) -> _Progress:
+        self._bar: Any = None
+        return self
+
+    def __call__(self, event: Event) -> None:
+        from tqdm import tqdm
+
+        if event.notice:
+            tqdm.write(f"dreamvideo: {event.notice}", file=sys.stderr)
+            return
+        if self._bar is None:
+            shape = "{l_bar}{bar}| {n_fmt}/{total_fmt} frames, {rate_inv_fmt}, {remaining} left"
+            self._bar = tqdm(total=event.total, unit="frame", bar_format=shape, smoothing=0.1)
+        self._bar.update(event.done - self._bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _show(path: str) -> int:
+    from .media import read_recipe
+
+    print(read_recipe(path), end="")
+    return 0
+
+
+def _save_recipe(path: str, recipe: Recipe, overwrite: bool) -> None:
+    if os.path.exists(path) and not overwrite:
+        raise DreamError(f"{path} exists already: give --save-recipe another name, or --overwrite")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(recipe.to_toml())
+
+
+def _fail(message: str) -> int:
+    if os.environ.get("DREAMVIDEO_DEBUG"):
+        raise  # noqa: PLE0704 - called from an except clause only
+    print("dreamvideo: " + " ".join(message.split()), file=sys.stderr)
+    return 1

@@ -1,0 +1,156 @@
+"""The octave dreamer: one image in, one dream layer out. It knows nothing of video.
+
+The dream layer L is what dreaming adds: D = I + L. It is built from the smallest octave to the full size; the frame
+itself is resized afresh for every octave, so its detail is never lost, and a layer carried over from an earlier frame
+is only ever resized down: what an octave adds travels up on its own. So a carried layer stays as sharp as it came.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .models import Network
+from .objective import Objective
+from .recipe import Dream
+
+AUTO_SHORT_SIDE = 130  # px; the smallest octave of `octaves = "auto"`, so that a preview predicts the large render
+SMALLEST = 16  # px; no octave is made smaller than this
+HALF_SCALE = 4096.0  # lifts the objective of a half-precision network, whose gradients would else underflow
+BANDS = 4  # frequency bands of Laplacian gradient shaping
+
+
+def octave_sizes(height: int, width: int, octaves: int | str, scale: float) -> list[tuple[int, int]]:
+    """Return the (height, width) of every octave, smallest first: original / scale^k, rounded.
+
+    `octaves = "auto"` takes as many as bring the short side nearest to 130 px.
+    """
+    short = min(height, width)
+    if octaves == "auto":
+        octaves = 1 + max(0, round(math.log(short / AUTO_SHORT_SIDE, scale)))
+    sizes = [(round(height / scale**k), round(width / scale**k)) for k in reversed(range(int(octaves)))]
+    return [size for size in sizes if min(size) >= SMALLEST] or [(height, width)]
+
+
+def resize(image: Tensor, size: Sequence[int]) -> Tensor:
+    """Resample images (N, C, H, W) to (height, width), antialiased where they shrink; the same where nothing changes."""
+    height, width = size
+    if image.shape[-2:] == (height, width):
+        return image
+    shrinks = height < image.shape[-2] or width < image.shape[-1]  # growing needs no antialiasing, and is faster without
+    return F.interpolate(image, (height, width), mode="bilinear", antialias=shrinks, align_corners=False)
+
+
+def normalise(gradient: Tensor) -> Tensor:
+    """Divide a gradient by its mean magnitude, so that one step moves a pixel by `step` on average."""
+    return gradient / gradient.abs().mean().clamp_min(1e-7)
+
+
+def laplacian(gradient: Tensor, bands: int = BANDS) -> Tensor:
+    """Give every octave band of a gradient (1, C, H, W) the same strength: RMS 1 per band, bands added up again.
+
+    Source: the Laplacian pyramid gradient normalisation of the DeepDream notebook (Mordvintsev 2015).
+    """
+    levels = []
+    while len(levels) < bands - 1 and min(gradient.shape[-2:]) >= 4:
+        low = F.avg_pool2d(gradient, 2, ceil_mode=True, count_include_pad=False)
+        levels.append(_unit(gradient - resize(low, gradient.shape[-2:])))
+        gradient = low
+    out = _unit(gradient)
+    for level in reversed(levels):
+        out = level + resize(out, level.shape[-2:])
+    return out
+
+
+def _unit(band: Tensor) -> Tensor:
+    return band / band.square().mean().sqrt().clamp_min(1e-7)
+
+
+class Dreamer:
+    """Dreams images with one network, objective and set of numbers; built once for a whole film."""
+
+    def __init__(self, network: Network, objective: Objective, dream: Dream):
+        self.network, self.objective, self.recipe = network, objective, dream
+        half = next(network.body.parameters()).dtype == torch.float16
+        self.scale = HALF_SCALE if half else 1.0
+
+    def __call__(
+        self,
+        image: Tensor,
+        index: int = 0,
+        seed: Tensor | None = None,
+        iterations: int | None = None,
+        step: Tensor | None = None,
+    ) -> Tensor:
+        """Return the dream layer of an image.
+
+        Args:
+            image: float RGB in [0, 1], shape (3, H, W).
+            index: number the jitter is drawn from: the frame's where a dream is carried on, else the same for all,
+                since a fresh dream that shakes is one that flickers.
+            seed: a dream layer of the same shape to start from; None starts from the image alone.
+            iterations: ascent steps per octave; the recipe's by default.
+            step: the step of every pixel, (1, H, W); the recipe's everywhere by default.
+
+        Returns:
+            L of the same shape, so that image + L is the dream; not clamped.
+        """
+        frame, carried = image[None], torch.zeros_like(image)[None] if seed is None else seed[None]
+        steps = torch.full_like(frame[:, :1], self.recipe.step) if step is None else step[None]
+        count = self.recipe.iterations if iterations is None else iterations
+        sizes = octave_sizes(*image.shape[-2:], self.recipe.octaves, self.recipe.octave_scale)
+        added = torch.zeros_like(resize(frame, sizes[0]))
+        for octave, size in enumerate(sizes):
+            base = self._base(frame, sizes, octave) + resize(carried, size)
+            dream = base + resize(added, size)
+            added = self.ascend(dream, resize(steps, size), self.shifts(index, octave, count)) - base
+        return (carried + added)[0]
+
+    def ascend(self, dream: Tensor, step: Tensor, shifts: list[tuple[int, int]]) -> Tensor:
+        """Climb the objective from an image (1, 3, h, w): one normalised gradient step (1, 1, h, w) per shift."""
+        for shift in shifts:
+            value, gradient = self.gradient(dream, shift)
+            if value > self.recipe.max_loss:
+                break
+            dream = dream + step * gradient
+        return dream
+
+    def gradient(self, dream: Tensor, shift: tuple[int, int] = (0, 0)) -> tuple[float, Tensor]:
+        """Return the objective of an image (1, 3, h, w) and its shaped gradient, taken at a shift (dy, dx) in px."""
+        x = dream.roll(shift, (-2, -1)).detach().requires_grad_()
+        with torch.enable_grad():
+            value = self.objective(self.network(x))
+            (gradient,) = torch.autograd.grad(value * self.scale, x)
+        gradient = gradient.roll((-shift[0], -shift[1]), (-2, -1))
+        if self.recipe.shaping == "laplacian":
+            gradient = laplacian(gradient)
+        return float(value.detach()), normalise(gradient)
+
+    def value(self, dream: Tensor) -> float:
+        """Return the objective of an image (3, H, W)."""
+        with torch.no_grad():
+            return float(self.objective(self.network(dream[None])))
+
+    def _base(self, frame: Tensor, sizes: list[tuple[int, int]], octave: int) -> Tensor:
+        """Return the frame as one octave ascends on it.
+
+        With lost detail given back *after* the ascent, the frame is still as soft as the octave below left it.
+        """
+        if self.recipe.lost_detail == "after" and octave > 0:
+            frame = resize(frame, sizes[octave - 1])
+        return resize(frame, sizes[octave])
+
+    def shifts(self, index: int, octave: int, count: int) -> list[tuple[int, int]]:
+        """Draw the jitter (dy, dx) of one octave, px.
+
+        A carried dream needs other shifts on every frame: one that always climbs at the same few comes to fit those
+        alone, and shows the network's own grid.
+        """
+        generator = torch.Generator().manual_seed((self.recipe.seed * 1_000_003 + index) * 64 + octave)
+        reach = self.recipe.jitter
+        shifts = torch.randint(-reach, reach + 1, (count, 2), generator=generator)
+        return [(int(dy), int(dx)) for dy, dx in shifts]

@@ -1,0 +1,185 @@
+"""From paths to paths: a source, the loop and a sink, put together; progress goes out as events."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import media
+from .errors import SinkError, SourceError
+from .media.sink import as_still
+from .recipe import Recipe, parse_time
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PREROLL = 12  # frames dreamed before the one a preview shows, so that it looks as it will in the film
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened: a frame is done, or there is something to say.
+
+    Attributes:
+        done, total: frames finished, and how many are expected.
+        notice: a sentence for the user; empty for plain progress.
+    """
+
+    done: int
+    total: int
+    notice: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a render left behind.
+
+    Attributes:
+        path: the output.
+        done, total: frames written, and how many were expected.
+        stopped: whether it was asked to stop before the end.
+    """
+
+    path: str
+    done: int
+    total: int
+    stopped: bool
+
+
+def _ignore(event: Event) -> None:
+    pass
+
+
+def _never() -> bool:
+    return False
+
+
+def dream_video(
+    source: str | Path,
+    output: str | Path,
+    recipe: Recipe | None = None,
+    *,
+    overwrite: bool = False,
+    on_event: Callable[[Event], None] = _ignore,
+    stop: Callable[[], bool] = _never,
+) -> Result:
+    """Dream a film, a frame sequence or a still into a file.
+
+    Args:
+        source: film, folder, glob, printf pattern or picture.
+        output: what to write; its name decides the format (see README).
+        recipe: all parameters; the defaults if None.
+        overwrite: whether an existing output may be replaced.
+        on_event: called after every frame and for every notice, on this thread.
+        stop: asked after every frame; once it says yes, the output is finished with what is done.
+
+    Raises:
+        DreamError: bad input, output, network or recipe; the message names the remedy, and nothing is left half-written.
+    """
+    recipe = recipe or Recipe()
+    with media.open_source(str(source), recipe.clip) as opened:
+        total = opened.info.count
+        comment = recipe.to_toml()
+        with media.open_sink(str(output), opened.info, recipe.encoding, comment, overwrite) as sink:
+            for notice in (*opened.info.notices, *sink.notices):
+                on_event(Event(0, total, notice))
+            said = len(sink.notices)
+            done, stopped = _render(opened, sink, recipe, on_event, stop)
+            if done == 0:
+                if stopped:
+                    return Result(str(output), 0, total, True)
+                raise SourceError(f"no frame of {source} can be decoded: is it complete?")
+            sink.commit(whole=not stopped)
+            for notice in sink.notices[said:]:
+                on_event(Event(done, total, notice))
+    if done < total and not stopped:
+        on_event(Event(done, total, f"{source} is damaged: {done} of {total} frames decode, and are dreamed"))
+    return Result(str(output), done, total, stopped)
+
+
+def _render(
+    source: media.Source, sink: media.Sink, recipe: Recipe, on_event: Callable[[Event], None], stop: Callable[[], bool]
+) -> tuple[int, bool]:
+    """Run the loop from source to sink; return frames written, and whether it was stopped."""
+    from .pipeline import Engine, render
+
+    engine, done = Engine(recipe), 0
+    with closing(render(source, engine)) as pictures:
+        while not stop():
+            picture = next(pictures, None)
+            if picture is None:
+                return done, False
+            sink.write(picture[0])
+            done += 1
+            on_event(Event(done, source.info.count))
+    return done, True
+
+
+def preview(source: str | Path, output: str | Path, at: str, recipe: Recipe | None = None, *, overwrite: bool = False) -> Result:
+    """Dream the frame at one moment of a film as a still, after a run-up, so that it looks as it will in the film.
+
+    Args:
+        source, recipe, overwrite: as for `dream_video`.
+        output: a picture file.
+        at: seconds or mm:ss.s from the film's start.
+
+    Raises:
+        DreamError: as for `dream_video`; also a moment the film does not have.
+    """
+    from .pipeline import Engine, render
+
+    recipe = recipe or Recipe()
+    moment = parse_time(at) or Fraction(0)
+    clip = recipe.clip
+    with media.open_source(str(source), clip) as whole:
+        info = whole.info
+    start = parse_time(clip.start) or Fraction(0)
+    if not start <= moment < start + info.count / info.rate:
+        last = float(start + info.count / info.rate)
+        raise SourceError(f"{source} has no frame at {at}: take a moment from {float(start):g} to {last:.6g} s")
+    index = int((moment - start) * info.rate)
+    run_up = max(index - PREROLL, 0)
+    begin = start + run_up / info.rate
+    part = dataclasses.replace(clip, start=f"{float(begin):.6f}") if run_up else clip
+    with media.open_source(str(source), part) as opened:
+        with media.open_sink(str(output), as_still(info), recipe.encoding, recipe.to_toml(), overwrite) as sink:
+            frames = itertools.islice(iter(opened), index - run_up + 1)
+            with closing(render(frames, Engine(recipe))) as pictures:
+                last_picture = None
+                for last_picture, _ in pictures:
+                    pass
+            if last_picture is None:
+                raise SourceError(f"no frame of {source} can be decoded at {at}: is it complete?")
+            sink.write(last_picture)
+            sink.commit(whole=True)
+    return Result(str(output), 1, 1, False)
+
+
+def dream_image(image: NDArray[np.uint8] | NDArray[np.uint16], recipe: Recipe | None = None) -> NDArray[np.float32]:
+    """Dream one picture.
+
+    Args:
+        image: RGB, (H, W, 3), uint8 or uint16 over their full range.
+        recipe: all parameters; the defaults if None.
+
+    Returns:
+        The dream, RGB float32 in [0, 1], (H, W, 3).
+
+    Raises:
+        DreamError: the recipe names what cannot be had.
+        ValueError: the image is of another shape or type.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype not in ("uint8", "uint16"):
+        raise ValueError(f"expected RGB (H, W, 3) of uint8 or uint16, got {image.shape} of {image.dtype}")
+    from .pipeline import Engine, render
+
+    frame = media.Frame(0, Fraction(0), image)
+    picture, _ = next(render([frame], Engine(recipe or Recipe())))
+    return picture.permute(1, 2, 0).cpu().numpy()  # type: ignore[no-any-return]

@@ -1,0 +1,67 @@
+"""What a path means: a film, a frame sequence, or a still."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..errors import SinkError, SourceError
+
+STILLS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp")
+PATTERN = re.compile(r"%0?(\d*)d")
+
+
+def natural(name: str) -> list[tuple[int, int | str]]:
+    """Return a sort key that puts 2 before 10."""
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def is_sequence(path: str) -> bool:
+    """Tell whether a path names many frames: a folder, a glob or a printf pattern."""
+    return not Path(path).is_file() and (
+        Path(path).is_dir() or path.endswith("/") or bool(PATTERN.search(path)) or any(c in path for c in "*?[")
+    )
+
+
+def is_still(path: str) -> bool:
+    """Tell whether a path names one picture."""
+    return Path(path).suffix.lower() in STILLS
+
+
+def sequence_files(path: str) -> list[Path]:
+    """Return the frames of a folder, glob or printf pattern, in natural order.
+
+    Raises:
+        SourceError: there is none.
+    """
+    where = Path(path)
+    if where.is_dir():
+        files = [f for f in where.iterdir() if f.suffix.lower() in STILLS and not f.name.startswith(".")]
+    elif PATTERN.search(where.name):
+        wanted = re.compile(PATTERN.sub(r"\\d+", re.escape(where.name).replace(r"\%", "%")))
+        files = [f for f in _listed(where.parent) if wanted.fullmatch(f.name)]
+    else:
+        files = [f for f in where.parent.glob(where.name) if f.is_file()]
+    if not files:
+        raise SourceError(f"no frames found at {path}: give a folder of pictures, a quoted glob, or frames/%05d.png")
+    return sorted(files, key=lambda f: natural(f.name))
+
+
+def frame_pattern(path: str) -> str:
+    """Return the printf pattern of the frames an output path stands for; a folder gets `%05d.png`."""
+    if PATTERN.search(Path(path).name):
+        return path
+    if any(c in path for c in "*?["):
+        raise SinkError(f"frames cannot be written to the glob {path}: give a folder or a pattern like out/%05d.png")
+    return str(Path(path) / "%05d.png")
+
+
+def first_number(files: list[Path]) -> int:
+    """Return the number in the first frame's name, so that frames out are numbered as frames in; 1 if it has none."""
+    digits = re.findall(r"\d+", files[0].stem)
+    return int(digits[-1]) if digits else 1
+
+
+def _listed(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []

@@ -1,0 +1,206 @@
+"""What is in a film, read by PyAV: its size, rate, frames, colour and sound, before a frame is decoded in earnest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from ..errors import SourceError
+
+RATES = [Fraction(n, d) for n, d in [(24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (50, 1), (60000, 1001), (60, 1)]]
+HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics, by ITU-T H.273 number
+
+
+@dataclass(frozen=True)
+class Colour:
+    """Colour tags, by their numbers in ITU-T H.273; range 1 is limited (TV), 2 full (PC)."""
+
+    matrix: int = 1
+    primaries: int = 1
+    transfer: int = 1
+    range: int = 1
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a source is.
+
+    Attributes:
+        path: as the user gave it.
+        kind: "film", "sequence" or "still".
+        width, height: of the frames it yields, px.
+        rate: frames per second, exact.
+        count: how many frames it should yield.
+        depth: bits per channel of the frames it yields, 8 or 16.
+        colour: the tags of the film, unspecified ones filled in as players do; sRGB-like for pictures.
+        aspect: sample aspect ratio, 1 for square pixels.
+        sound: the codec of every audio track.
+        start: seconds into the file at which the first frame stands.
+        delay: seconds by which the picture starts later than the file does.
+        cut: whether only a part of the film is taken.
+        number: number of the first frame of a sequence.
+        notices: what the user should be told, a sentence each.
+    """
+
+    path: str
+    kind: str
+    width: int
+    height: int
+    rate: Fraction
+    count: int
+    depth: int = 8
+    colour: Colour = Colour()
+    aspect: Fraction = Fraction(1)
+    sound: tuple[str, ...] = ()
+    start: Fraction = Fraction(0)
+    delay: Fraction = Fraction(0)
+    cut: bool = False
+    number: int = 1
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Film:
+    """What PyAV finds in a film file: facts for `Info`, and what decoding it needs to know."""
+
+    stream: int
+    width: int
+    height: int
+    format: str
+    depth: int
+    colour: Colour
+    hdr: str
+    aspect: Fraction
+    times: list[Fraction] = field(repr=False)  # of every frame, seconds after the file's start
+    rate: Fraction
+    constant: bool
+    sound: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+def probe(path: str) -> Film:
+    """Read a film's packets and its first frame.
+
+    Raises:
+        SourceError: it cannot be opened, holds no video, or no frame of it decodes.
+    """
+    import av
+
+    try:
+        with av.open(path, metadata_errors="replace") as container:
+            streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+            if not streams:
+                raise SourceError(f"{path} holds no video: give a film, a folder of frames, or a picture")
+            index = streams[0].index
+            first = _first_frame(path, container, streams[0])
+        with av.open(path, metadata_errors="replace") as container:  # afresh: not every file can be rewound
+            return _film(container, container.streams[index], first)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f"{path} cannot be read as a film ({reason}): is it complete, and a video?") from error
+
+
+def _first_frame(path: str, container: Any, stream: Any) -> Any:
+    import av
+
+    for packet in container.demux(stream):
+        try:
+            for frame in packet.decode():
+                return frame
+        except av.error.FFmpegError:  # a damaged packet: a later one may decode
+            continue
+    raise SourceError(f"no frame of {path} can be decoded: is it complete?")
+
+
+def _film(container: Any, stream: Any, first: Any) -> Film:
+    turned = first.rotation % 180 != 0
+    width, height = (first.height, first.width) if turned else (first.width, first.height)
+    aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
+    colour = _colour(first)
+    times, declared = _times(container, stream)
+    rate, constant = _rate(stream, times)
+    tracks = container.streams
+    notices = []
+    if declared > len(times):
+        notices.append(f"the film is truncated: it declares {declared} frames and holds {len(times)}")
+    if not constant:
+        notices.append(f"its frame rate varies: made constant at {float(rate):.6g} frames per second")
+    if colour.transfer in HDR:
+        notices.append(f"it is HDR ({HDR[colour.transfer]}): converted to BT.709")
+    if tracks.subtitles:
+        notices.append(f"its {len(tracks.subtitles)} subtitle track(s) are not carried over")
+    return Film(
+        stream=stream.index,
+        width=width,
+        height=height,
+        format=first.format.name,
+        depth=16 if max(c.bits for c in first.format.components) > 8 else 8,
+        colour=colour,
+        hdr=HDR.get(colour.transfer, ""),
+        aspect=1 / aspect if turned else aspect,
+        times=times,
+        rate=rate,
+        constant=constant,
+        sound=tuple(track.codec_context.name for track in tracks.audio),
+        notices=tuple(notices),
+    )
+
+
+def _colour(frame: Any) -> Colour:
+    """Read a frame's colour tags; what is unspecified is taken as players take it: BT.709 for HD, BT.601 below."""
+    if frame.format.is_rgb:
+        return Colour(1, 1, 13, 1)  # sRGB pictures leave as plain BT.709 video
+    usual = 1 if frame.height > 576 or frame.width > 1024 else 6
+    full = frame.format.name.startswith("yuvj") or frame.color_range == 2
+    return Colour(
+        matrix=_known(frame.colorspace, usual),
+        primaries=_known(frame.color_primaries, usual),
+        transfer=_known(frame.color_trc, usual),
+        range=2 if full else 1,
+    )
+
+
+def _known(tag: int, usual: int) -> int:
+    return usual if int(tag) in (0, 2, 3) else int(tag)
+
+
+def _times(container: Any, stream: Any) -> tuple[list[Fraction], int]:
+    """Return the time of every frame, in seconds after the file's start, and how many frames the file declares."""
+    import av
+
+    start = Fraction(container.start_time or 0, av.time_base)
+    stamps: list[int | None] = []
+    end = Fraction(0)
+    try:
+        for packet in container.demux():
+            if packet.size == 0:
+                continue
+            if packet.stream.index == stream.index and not packet.is_discard:
+                stamps.append(packet.pts if packet.pts is not None else packet.dts)
+            if packet.pts is not None:
+                end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base - start)
+    except av.error.FFmpegError:  # the rest is damaged: what came before still counts
+        pass
+    rate = stream.guessed_rate or Fraction(25)
+    if any(stamp is None for stamp in stamps):  # a raw stream carries no times
+        times = [k / rate for k in range(len(stamps))]
+    else:
+        times = sorted(stamp * stream.time_base - start for stamp in stamps if stamp is not None)
+    declared = stream.frames
+    if not declared and container.duration:
+        missing = Fraction(container.duration, av.time_base) - end
+        declared = len(times) + int(missing * rate) if missing > Fraction(1, 2) else 0
+    return times, declared
+
+
+def _rate(stream: Any, times: list[Fraction]) -> tuple[Fraction, bool]:
+    """Return frames per second, and whether every frame stands where that rate puts it (to half a frame)."""
+    for rate in (stream.guessed_rate, stream.base_rate, stream.average_rate):
+        if rate and all(abs(t - times[0] - k / rate) <= Fraction(1, 2) / rate for k, t in enumerate(times)):
+            return Fraction(rate), True
+    if len(times) < 2 or times[-1] == times[0]:
+        return Fraction(stream.guessed_rate or 25), True
+    mean = Fraction(len(times) - 1) / (times[-1] - times[0])
+    near = min(RATES, key=lambda r: abs(r - mean))
+    return (near if abs(near - mean) < mean * Fraction(3, 100) else mean.limit_denominator(1001)), False

@@ -1,0 +1,285 @@
+"""Frames in: films through ffmpeg, frame sequences and stills through OpenCV, animated WebP through Pillow."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import ffmpeg
+from ..errors import RecipeError, SourceError
+from ..recipe import Clip, parse_rate, parse_time
+from .names import first_number, is_sequence, is_still, sequence_files
+from .probe import Film, Info, probe
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+DEFAULT_RATE = Fraction(24)  # of frame sequences, which carry none
+SWS = "lanczos+accurate_rnd+full_chroma_int+full_chroma_inp"
+
+# PQ or HLG light → linear → BT.709 primaries → tone curve → BT.709 signal; 203 nits is reference white (ITU-R BT.2408)
+TONEMAP = (
+    "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=mobius:desat=0,"
+    "zscale=t=bt709:m=bt709:r=pc,format=gbrp16le,"
+)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        index: 0 for the first frame that is taken.
+        time: seconds after that frame, exact.
+        pixels: RGB, (H, W, 3), uint8 or uint16 over their full range.
+    """
+
+    index: int
+    time: Fraction
+    pixels: Pixels
+
+
+class Source(Protocol):
+    """Frames in order, and what is known about them."""
+
+    info: Info
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+
+@contextmanager
+def open_source(path: str, clip: Clip | None = None) -> Iterator[Source]:
+    """Open a film, a frame sequence (folder, glob, printf pattern) or a still.
+
+    Args:
+        path: local, whatever it may contain.
+        clip: which part, at which size, and the rate of a sequence.
+
+    Raises:
+        SourceError: there is nothing there that can be read, or nothing between start and end.
+        RecipeError: a size that cannot be read.
+    """
+    clip = clip or Clip()
+    if is_sequence(path):
+        yield Pictures(path, sequence_files(path), "sequence", clip)
+    elif not Path(path).exists():
+        raise SourceError(f"{path} does not exist: check the name")
+    elif is_still(path) and (animation := _animation(path)):
+        yield animation(path, clip)
+    elif is_still(path):
+        yield Pictures(path, [Path(path)], "still", clip)
+    else:
+        yield FilmSource(path, probe(path), clip)
+
+
+class FilmSource:
+    """The frames of a film, at a constant rate, upright, full-range RGB."""
+
+    def __init__(self, path: str, film: Film, clip: Clip):
+        times, start, end = film.times, *_span(clip)
+        if not film.constant:
+            count = round((times[-1] - times[0]) * film.rate) + 1
+            times = [times[0] + k / film.rate for k in range(count)]
+        taken = [t for t in times if t >= start and (end is None or t < end)]
+        if not taken:
+            raise SourceError(f"{path} has no frame between {clip.start or '0'} and {clip.end or 'its end'}")
+        width, height = _sized(clip.size, film.width, film.height)
+        fixed = bool(clip.size) and "x" in clip.size
+        notices = film.notices
+        if clip.fps and parse_rate(clip.fps) != film.rate:
+            notices += (f"--fps sets the rate of frame sequences: this film keeps its {_per_second(film.rate)}",)
+        self.film = film
+        self.info = Info(
+            path,
+            "film",
+            width,
+            height,
+            film.rate,
+            len(taken),
+            16 if film.hdr else film.depth,
+            replace(film.colour, matrix=1, primaries=1, transfer=1, range=1) if film.hdr else film.colour,
+            Fraction(1) if fixed else film.aspect,
+            film.sound,
+            start=start,
+            delay=max(taken[0] - start, Fraction(0)),
+            cut=start > 0 or end is not None,
+            notices=notices,
+        )
+
+    def __iter__(self) -> Iterator[Frame]:
+        info, channel = self.info, self.info.depth // 8
+        size = info.width * info.height * 3 * channel
+        with ffmpeg.reader(self._command()) as process:
+            for index in range(info.count):
+                data = process.read(size)
+                if len(data) < size:
+                    break
+                pixels = np.frombuffer(data, np.uint8 if channel == 1 else "<u2").reshape(info.height, info.width, 3)
+                yield Frame(index, index / info.rate, pixels)
+            else:
+                return
+            try:
+                process.wait()
+            except ffmpeg.FFmpegError as error:
+                if index == 0:
+                    raise SourceError(f"no frame of {info.path} can be decoded ({error}): is it complete?") from error
+
+    def _command(self) -> list[str]:
+        info, film = self.info, self.film
+        seek = ["-ss", _microseconds(info.start)] if info.start else []
+        chain = "" if film.constant else f"fps={film.rate},"
+        if film.hdr:
+            chain += TONEMAP
+        matrix = f":in_color_matrix={film.colour.matrix}:in_range={film.colour.range}" if self._is_yuv() else ""
+        chain += f"scale={info.width}:{info.height}:out_range=2:flags={SWS}{matrix}"
+        pixels = ["-f", "rawvideo", "-pix_fmt", "rgb24" if info.depth == 8 else "rgb48le"]
+        return [
+            *seek, *ffmpeg.input_args(info.path), "-map", f"0:{film.stream}", "-frames:v", str(info.count),
+            "-vf", chain, "-fps_mode", "passthrough", *pixels, "pipe:1",
+        ]  # fmt: skip
+
+    def _is_yuv(self) -> bool:
+        return not self.film.hdr and self.film.format.startswith(("yuv", "yuvj", "nv", "p0", "p2", "uyvy", "yuyv", "y2"))
+
+
+class Pictures:
+    """Picture files as frames: a sequence, or a still as a sequence of one."""
+
+    def __init__(self, path: str, files: list[Path], kind: str, clip: Clip):
+        self.rate = parse_rate(clip.fps) or DEFAULT_RATE
+        start, end = _span(clip)
+        numbered = [f for k, f in enumerate(files) if k / self.rate >= start and (end is None or k / self.rate < end)]
+        if not numbered:
+            raise SourceError(f"{path} has no frame between {clip.start or '0'} and {clip.end or 'its end'}")
+        self.files = numbered
+        first = _read(numbered[0])
+        self.original = first.shape
+        width, height = _sized(clip.size, first.shape[1], first.shape[0])
+        depth = 8 * first.dtype.itemsize
+        number = first_number(numbered) if kind == "sequence" else 1
+        self.info = Info(path, kind, width, height, self.rate, len(numbered), depth, number=number)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index, file in enumerate(self.files):
+            pixels = _read(file)
+            if pixels.shape != self.original or 8 * pixels.dtype.itemsize != self.info.depth:
+                raise SourceError(
+                    f"{file} differs from the first frame in size or depth: make all frames of the sequence alike"
+                )
+            yield Frame(index, index / self.rate, _resized(pixels, self.info))
+
+
+class AnimatedWebP:
+    """The frames of an animated WebP, which neither PyAV nor OpenCV streams; its rate is its mean rate."""
+
+    def __init__(self, path: str, clip: Clip):
+        from PIL import Image
+
+        self.path = path
+        with Image.open(path) as image:
+            size, frames, ends = image.size, image.n_frames, []  # type: ignore[attr-defined]
+            for k in range(frames):
+                image.seek(k)
+                image.load()
+                ends.append((ends[-1] if ends else 0) + int(image.info.get("duration", 0) or 100))
+        self.rate = Fraction(frames * 1000, ends[-1]).limit_denominator(1001)
+        start, end = _span(clip)
+        self.taken = [k for k in range(frames) if k / self.rate >= start and (end is None or k / self.rate < end)]
+        if not self.taken:
+            raise SourceError(f"{path} has no frame between {clip.start or '0'} and {clip.end or 'its end'}")
+        self.info = Info(path, "film", *_sized(clip.size, *size), self.rate, len(self.taken))
+
+    def __iter__(self) -> Iterator[Frame]:
+        from PIL import Image
+
+        with Image.open(self.path) as image:
+            for index, k in enumerate(self.taken):
+                image.seek(k)
+                pixels = np.array(image.convert("RGB"))
+                yield Frame(index, index / self.rate, _resized(pixels, self.info))
+
+
+def _animation(path: str) -> type[AnimatedWebP] | None:
+    if Path(path).suffix.lower() != ".webp":
+        return None
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return AnimatedWebP if getattr(image, "n_frames", 1) > 1 else None
+    except OSError:
+        return None  # the still reader says what is wrong with it
+
+
+def _read(file: Path) -> Pixels:
+    """Read a picture as RGB, 8 or 16 bits, upright; grey becomes RGB, transparency is dropped.
+
+    Raises:
+        SourceError: it cannot be read as a picture.
+    """
+    try:
+        data = np.fromfile(file, np.uint8)
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH) if data.size else None
+    except (OSError, cv2.error) as error:
+        raise SourceError(f"{file} cannot be read: {error}") from error
+    if pixels is None:
+        raise SourceError(f"{file} is no picture that can be read: is it complete?")
+    if pixels.dtype in (np.uint8, np.uint16):
+        return pixels  # type: ignore[return-value]
+    return (np.clip(np.nan_to_num(pixels), 0, 1) * 65535).round().astype(np.uint16)  # a float TIFF
+
+
+def _resized(pixels: Pixels, info: Info) -> Pixels:
+    if pixels.shape[:2] == (info.height, info.width):
+        return pixels
+    shrinks = info.width < pixels.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4
+    return cv2.resize(pixels, (info.width, info.height), interpolation=how)  # type: ignore[return-value]
+
+
+def _span(clip: Clip) -> tuple[Fraction, Fraction | None]:
+    return parse_time(clip.start) or Fraction(0), parse_time(clip.end)
+
+
+def _sized(text: str, width: int, height: int) -> tuple[int, int]:
+    """Return (width, height) for `1280x720`, `720p` (short side, shape kept), `50%` or nothing.
+
+    Raises:
+        RecipeError: anything else, or a size beyond 1 … 32768.
+    """
+    if not text:
+        return width, height
+    if exact := re.fullmatch(r"(\d+)x(\d+)", text):
+        size = int(exact[1]), int(exact[2])
+    elif short := re.fullmatch(r"(\d+)p", text):
+        scale = Fraction(int(short[1]), min(width, height))
+        size = _even(width * scale), _even(height * scale)
+    elif percent := re.fullmatch(r"(\d+(?:\.\d+)?)%", text):
+        scale = Fraction(percent[1]) / 100
+        size = _even(width * scale), _even(height * scale)
+    else:
+        size = 0, 0
+    if not all(1 <= side <= 32768 for side in size):
+        raise RecipeError(f"cannot read the size {text!r}: write 1280x720, 720p or 50%")
+    return size
+
+
+def _even(side: Fraction) -> int:
+    return 2 * max(round(side / 2), 1)
+
+
+def _per_second(rate: Fraction) -> str:
+    return f"{rate} frames per second"
+
+
+def _microseconds(time: Fraction) -> str:
+    return f"{math.floor(time * 1_000_000)}us"

@@ -1,0 +1,294 @@
+"""Every parameter of a render: default, unit, range and help, once and nowhere else.
+
+The command line, the recipe file and the documentation are derived from these dataclasses. A recipe is frozen: change
+one with `dataclasses.replace` or `Recipe.set`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import tomli_w
+
+from .errors import RecipeError
+
+
+@dataclass(frozen=True)
+class Param:
+    """What a number or word means: its help line (with the unit), and the range it must lie in."""
+
+    help: str
+    low: float = -math.inf
+    high: float = math.inf
+
+
+@dataclass(frozen=True)
+class Network:
+    """What dreams, and on what."""
+
+    model: Annotated[str, Param("network: the embedded efficientnet-lite0, or any of torchvision's by name")] = (
+        "efficientnet-lite0"
+    )
+    weights: Annotated[str, Param("weights file (.pth state dict) instead of the published weights")] = ""
+    layers: Annotated[str, Param("what to dream of: blocks.9=1,blocks.10=1 (empty: the network's best)")] = ""
+    device: Annotated[str, Param("auto, cpu, cuda, cuda:1, mps")] = "auto"
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"], Param("what the network computes in (auto: fp16 on a GPU)")
+    ] = "auto"
+    threads: Annotated[int, Param("CPU threads; 0: all cores", 0, 1024)] = 0
+
+
+@dataclass(frozen=True)
+class Dream:
+    """One frame's dream."""
+
+    octaves: Annotated[
+        Union[int, Literal["auto"]], Param("picture sizes dreamed in, small to large (auto: from 130 px up)", 1, 32)
+    ] = "auto"
+    octave_scale: Annotated[float, Param("size ratio from octave to octave", 1.01, 4)] = 1.4
+    iterations: Annotated[int, Param("ascent steps per octave of a fresh dream", 0, 10_000)] = 20
+    step: Annotated[float, Param("mean change of a pixel per ascent step, white = 1", 0, 1)] = 0.01
+    jitter: Annotated[int, Param("largest random shift of an ascent step, px", 0, 512)] = 16
+    shaping: Annotated[
+        Literal["laplacian", "mean"], Param("gradient: every scale made equally strong, or left as it is")
+    ] = "laplacian"
+    lost_detail: Annotated[
+        Literal["before", "after"], Param("give the frame its detail back before or after each octave's ascent")
+    ] = "before"
+    max_loss: Annotated[float, Param("stop an octave once the objective passes this", 0)] = math.inf
+    seed: Annotated[int, Param("seed of the jitter", 0, 2**31)] = 0
+
+
+@dataclass(frozen=True)
+class Temporal:
+    """How the dream travels from frame to frame."""
+
+    flow: Annotated[
+        Literal["dis", "farneback", "none"], Param("optical flow that carries it; none: every frame dreamed alone")
+    ] = "dis"
+    persistence: Annotated[float, Param("share of the last dream that a frame starts from", 0, 1)] = 1.0
+    refine: Annotated[int, Param("ascent steps per octave on a frame that carries a dream", 0, 10_000)] = 3
+    refine_step: Annotated[float, Param("their step as a share of the full one", 0, 1)] = 0.25
+
+
+@dataclass(frozen=True)
+class Finish:
+    """How the dream is laid over the frame."""
+
+    strength: Annotated[float, Param("how much of the dream is added to the frame", 0, 10)] = 1.0
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What is taken from the input."""
+
+    start: Annotated[str, Param("first moment, seconds or mm:ss.s")] = ""
+    end: Annotated[str, Param("moment to stop before, seconds or mm:ss.s")] = ""
+    fps: Annotated[str, Param("frame rate of a frame sequence, like 24 or 30000/1001 (empty: 24)")] = ""
+    size: Annotated[str, Param("output size: 1280x720, 720p or 50% (empty: the input's)")] = ""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What the output file is made of."""
+
+    codec: Annotated[str, Param("video encoder, like libx265 (empty: the best for the file type)")] = ""
+    crf: Annotated[Union[int, None], Param("quality of x264, x265, VP9, AV1: lower is better, larger", 0, 63)] = None
+    pix_fmt: Annotated[str, Param("pixel format, like yuv444p10le (empty: the encoder's usual)")] = ""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a render looks like, in sections.
+
+    Raises:
+        RecipeError: a value of the wrong type or outside its range.
+    """
+
+    network: Network = field(default_factory=Network)
+    dream: Dream = field(default_factory=Dream)
+    temporal: Temporal = field(default_factory=Temporal)
+    finish: Finish = field(default_factory=Finish)
+    clip: Clip = field(default_factory=Clip)
+    encoding: Encoding = field(default_factory=Encoding)
+
+    def __post_init__(self) -> None:
+        for section, key, kind, param in parameters():
+            _check(f"{section}.{key}", getattr(getattr(self, section), key), kind, param)
+        start, end = parse_time(self.clip.start), parse_time(self.clip.end)
+        if start is not None and end is not None and end <= start:
+            raise RecipeError(f"clip.end ({self.clip.end}) is not after clip.start ({self.clip.start})")
+        parse_rate(self.clip.fps)
+
+    @classmethod
+    def from_toml(cls, text: str) -> Recipe:
+        """Read a recipe; what it leaves out keeps its default.
+
+        Raises:
+            RecipeError: no TOML, an unknown section or key, or a bad value.
+        """
+        return cls().merge(_tables(text))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recipe:
+        """Read a recipe file (see `from_toml`)."""
+        return cls().merge(read_tables(path))
+
+    def merge(self, tables: Mapping[str, Mapping[str, Any]]) -> Recipe:
+        """Return this recipe with the given {section: {key: value}} in place of its own.
+
+        Raises:
+            RecipeError: an unknown section or key, or a bad value.
+        """
+        sections = {}
+        for name, table in tables.items():
+            own = _field(self, name, "section")
+            for key in table:
+                _field(own, key, f"parameter of [{name}]")
+            sections[name] = dataclasses.replace(own, **table)
+        return dataclasses.replace(self, **sections)
+
+    def set(self, assignment: str) -> Recipe:
+        """Return this recipe with one `section.key=value` changed, the value read as TOML or else as text."""
+        path, equals, value = assignment.partition("=")
+        section, dot, key = path.strip().partition(".")
+        if not (equals and dot):
+            raise RecipeError(f"cannot read {assignment!r}: write section.key=value, like dream.step=0.02")
+        try:
+            read = tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            read = value.strip()
+        numeric = isinstance(read, (int, float)) and not isinstance(read, bool)
+        wants_text = any((section, key) == (s, k) and kind is str for s, k, kind, _ in parameters())
+        return self.merge({section.strip(): {key.strip(): value.strip() if numeric and wants_text else read}})
+
+    def to_toml(self) -> str:
+        """Return the complete recipe as TOML; `from_toml` gives the same recipe back."""
+        tables = {
+            section: {k: v for k, v in values.items() if v is not None}
+            for section, values in dataclasses.asdict(self).items()
+        }
+        return tomli_w.dumps(tables)
+
+
+def parameters() -> Iterator[tuple[str, str, Any, Param]]:
+    """Yield (section, key, type, Param) of every parameter, in the order they are written."""
+    for section, kind in get_type_hints(Recipe).items():
+        for key, hint in get_type_hints(kind, include_extras=True).items():
+            base, param = get_args(hint)
+            yield section, key, base, param
+
+
+def read_tables(path: str | Path) -> dict[str, dict[str, Any]]:
+    """Read a recipe file as {section: {key: value}}.
+
+    Raises:
+        RecipeError: the file is missing or is no TOML.
+    """
+    try:
+        return _tables(Path(path).read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"cannot read the recipe {path}: {error}") from error
+
+
+def preset_tables(name: str) -> dict[str, dict[str, Any]]:
+    """Read one of the recipes that come with dreamvideo.
+
+    Raises:
+        RecipeError: there is none of that name.
+    """
+    folder = resources.files(__package__).joinpath("presets")
+    names = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    if name not in names:
+        raise RecipeError(f"no preset is called {name!r}: there is {', '.join(names)}")
+    return _tables(folder.joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def parse_time(text: str) -> Fraction | None:
+    """Return seconds from `12.5`, `mm:ss.s` or `hh:mm:ss.s`; None for an empty text.
+
+    Raises:
+        RecipeError: anything else, or a negative time.
+    """
+    if not text:
+        return None
+    seconds = Fraction(0)
+    try:
+        for part in text.split(":"):
+            number = Fraction(part)
+            if number < 0 or "/" in part:
+                raise ValueError(part)
+            seconds = seconds * 60 + number
+    except ValueError:
+        raise RecipeError(f"cannot read the time {text!r}: write seconds or mm:ss.s, like 83.5 or 1:23.5") from None
+    return seconds
+
+
+def parse_rate(text: str) -> Fraction | None:
+    """Return frames per second from `24`, `23.976` or `24000/1001`; None for an empty text.
+
+    Raises:
+        RecipeError: anything else, or a rate outside 0 … 1000.
+    """
+    if not text:
+        return None
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= 1000:
+        raise RecipeError(f"cannot read the frame rate {text!r}: write 24 or 30000/1001")
+    return rate
+
+
+def _tables(text: str, name: str = "the recipe") -> dict[str, dict[str, Any]]:
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{name} is no valid TOML: {error}") from error
+    for section, table in tables.items():
+        if not isinstance(table, dict):
+            raise RecipeError(f"{section!r} in {name} stands outside a section: write it under one, like [dream]")
+    return tables
+
+
+def _field(owner: Any, key: str, what: str) -> Any:
+    known = [f.name for f in dataclasses.fields(owner)]
+    if key not in known:
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5) or known
+        raise RecipeError(f"the recipe has no {what} called {key!r}: did you mean {' or '.join(near)}?")
+    return getattr(owner, key)
+
+
+def _check(name: str, value: Any, kind: Any, param: Param) -> None:
+    if not any(_is(value, choice) for choice in _choices(kind)):
+        wanted = " or ".join(c.__name__ if isinstance(c, type) else repr(c) for c in _choices(kind) if c)
+        raise RecipeError(f"{name} = {value!r} must be {wanted}")
+    if isinstance(value, (int, float)) and not param.low <= value <= param.high:
+        raise RecipeError(f"{name} = {value:g} lies outside {param.low:g} … {param.high:g}")
+
+
+def _choices(kind: Any) -> list[Any]:
+    """Flatten a type into what a value may be: types, and the words of a Literal."""
+    if get_origin(kind) is Union:
+        return [choice for part in get_args(kind) for choice in _choices(part)]
+    if get_origin(kind) is Literal:
+        return list(get_args(kind))
+    return [None] if kind is type(None) else [kind]
+
+
+def _is(value: Any, choice: Any) -> bool:
+    if not isinstance(choice, type):
+        return bool(value == choice)
+    if choice is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
+    return isinstance(value, choice) and not isinstance(value, bool)

@@ -1,0 +1,123 @@
+"""The octave dreamer against the algorithm written out in NumPy, and what it promises about carried layers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conftest import tensor
+
+from dreamvideo import Engine, Recipe, dream, models, objective
+from dreamvideo.dream import Dreamer, octave_sizes
+from dreamvideo.recipe import Dream, preset_tables
+
+
+class Pixels(models.Network):
+    """A network whose only activation is the image itself: its gradient can be written down."""
+
+    def __init__(self) -> None:
+        super().__init__("pixels", torch.nn.Conv2d(1, 1, 1), [0.0], [1.0])
+
+    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"pixels": image}
+
+
+def weights(size: int, out: int) -> np.ndarray:
+    """The matrix of triangle resampling: support grows with the shrinking, edges are renormalised."""
+    scale = size / out
+    reach = max(scale, 1.0)
+    centre = (np.arange(out) + 0.5) * scale - 0.5
+    matrix = np.maximum(0, 1 - np.abs(np.arange(size)[None] - centre[:, None]) / reach)
+    if scale < 1:  # growing repeats the edge pixel
+        low = np.floor(centre).astype(int)
+        matrix = np.zeros((out, size))
+        for i, (l, c) in enumerate(zip(low, centre, strict=True)):
+            matrix[i, np.clip(l, 0, size - 1)] += 1 - (c - l)
+            matrix[i, np.clip(l + 1, 0, size - 1)] += c - l
+    return matrix / matrix.sum(1, keepdims=True)
+
+
+def numpy_resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return np.einsum("ih,chw,jw->cij", weights(image.shape[1], size[0]), image, weights(image.shape[2], size[1]))
+
+
+def numpy_gradient(x: np.ndarray) -> tuple[float, np.ndarray]:
+    inside = np.zeros_like(x)
+    inside[:, 2:-2, 2:-2] = x[:, 2:-2, 2:-2]
+    return float(np.square(inside).sum() / x.size), 2 * inside / x.size
+
+
+def the_seed_algorithm(image: np.ndarray, recipe: Dream, octaves: int) -> np.ndarray:
+    """Resize the dream, ascend, inject the lost detail; smallest octave first."""
+    h, w = image.shape[1:]
+    sizes = [(round(h / recipe.octave_scale**k), round(w / recipe.octave_scale**k)) for k in reversed(range(octaves))]
+    x, shrunk = numpy_resize(image, sizes[0]), numpy_resize(image, sizes[0])
+    for size in sizes:
+        x = numpy_resize(x, size)
+        for _ in range(recipe.iterations):
+            loss, g = numpy_gradient(x)
+            if loss > recipe.max_loss:
+                break
+            x = x + recipe.step * g / max(np.abs(g).mean(), 1e-7)
+        same_size = numpy_resize(image, size)
+        x = x + same_size - numpy_resize(shrunk, size)
+        shrunk = same_size
+    return x
+
+
+@pytest.mark.parametrize("max_loss", [10.0, 0.35])
+def test_the_classic_recipe_is_the_seed_algorithm_step_for_step(max_loss: float, photo: np.ndarray) -> None:
+    classic = Recipe().merge(preset_tables("classic")).set(f"dream.max_loss={max_loss}").dream
+    dreamer = Dreamer(Pixels(), objective.parse("pixels"), classic)
+    image = tensor(photo[:, :72])
+    expected = the_seed_algorithm(image.numpy().astype(np.float64), classic, 3)
+    assert np.abs((image + dreamer(image)).numpy() - expected).max() < 1e-4
+
+
+def test_octave_sizes_go_from_about_130_px_to_the_frame() -> None:
+    sizes = octave_sizes(720, 1280, "auto", 1.4)
+    assert sizes[-1] == (720, 1280)
+    assert 130 / 1.4 < sizes[0][0] < 130 * 1.4
+    assert octave_sizes(360, 640, "auto", 1.4)[0][0] == pytest.approx(sizes[0][0], rel=0.25)
+    assert octave_sizes(100, 100, "auto", 1.4) == [(100, 100)]
+    assert octave_sizes(20, 400, 5, 1.4) == [(20, 400)]  # no octave below what a network can see
+
+
+def test_laplacian_shaping_makes_every_band_equally_strong() -> None:
+    y, x = np.mgrid[:64, :64]
+    fine, coarse = np.sin(x * np.pi / 1.5), np.sin(y * np.pi / 24)
+    mixed = torch.from_numpy(fine + 100 * coarse).float().expand(1, 3, 64, 64)
+    shaped = dream.laplacian(mixed)[0, 0].numpy()
+    strength = [abs((shaped * wave).mean()) / (wave**2).mean() for wave in (fine, coarse)]
+    assert 0.2 < strength[0] / strength[1] < 5  # it was 1 : 100
+
+
+def test_a_carried_layer_is_not_resampled(engine: Engine, photo: np.ndarray) -> None:
+    image = tensor(photo)
+    carried = torch.randn(image.shape, generator=torch.Generator().manual_seed(0)) * 0.1
+    assert torch.equal(engine.dreamer(image, 1, carried, iterations=0), carried)
+
+
+def test_a_step_map_of_zero_leaves_its_ground_alone(engine: Engine, photo: np.ndarray) -> None:
+    step = torch.zeros(1, 96, 96)
+    step[..., 64:] = 0.01
+    layer = engine.dreamer(tensor(photo), 1, None, 2, step)
+    assert layer[..., :48].abs().max() == 0
+    assert layer[..., 72:].abs().mean() > 0.001
+
+
+def test_the_same_seed_dreams_the_same(engine: Engine, photo: np.ndarray) -> None:
+    image = tensor(photo)
+    assert torch.equal(engine.dreamer(image), engine.dreamer(image))
+    assert engine.dreamer.shifts(1, 0, 8) == engine.dreamer.shifts(1, 0, 8) != engine.dreamer.shifts(2, 0, 8)
+
+
+def test_half_precision_points_the_same_way(photo: np.ndarray) -> None:
+    goal = objective.parse("blocks.9=1,blocks.10=1")
+    image = tensor(photo)[None]
+    gradients = [
+        Dreamer(models.load(models.EMBEDDED, goal.layers, dtype=dtype), goal, Dream(shaping="mean")).gradient(image)[1]
+        for dtype in (torch.float32, torch.float16, torch.bfloat16)
+    ]
+    for half in gradients[1:]:
+        assert torch.cosine_similarity(gradients[0].flatten(), half.flatten(), dim=0) > 0.8

@@ -1,0 +1,125 @@
+"""The zoo: right numbers, cut in the right place, and clear words when something cannot be had."""
+
+from __future__ import annotations
+
+import urllib.error
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+import torchvision
+from conftest import tensor
+from skimage import data
+from torchvision.models import get_model
+
+from dreamvideo import ModelError, models
+
+ESPRESSO, TABBY, TIGER_CAT, EGYPTIAN_CAT = 967, 281, 282, 285
+
+
+def square(photo: str) -> torch.Tensor:
+    pixels = getattr(data, photo)()
+    side = min(pixels.shape[:2])
+    top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
+    crop = pixels[top : top + side, left : left + side]
+    return tensor(cv2.resize(crop, (224, 224), interpolation=cv2.INTER_AREA))[None]
+
+
+@pytest.mark.parametrize(("photo", "classes"), [("coffee", {ESPRESSO}), ("chelsea", {TABBY, TIGER_CAT, EGYPTIAN_CAT})])
+def test_embedded_network_knows_what_it_sees(photo: str, classes: set[int]) -> None:
+    logits = models.load(models.EMBEDDED, ["logits"])(square(photo))["logits"]
+    best = logits.flatten().softmax(0).topk(1)
+    assert best.indices.item() in classes
+    assert best.values.item() > 0.3
+
+
+def test_same_padding_puts_the_odd_pixel_right_and_below() -> None:
+    conv = models.SameConv(1, 1, 3, stride=2, relu=False).eval()
+    torch.nn.init.ones_(conv.conv.weight)
+    row = torch.arange(4.0).expand(1, 1, 4, 4)
+    # TensorFlow, 4 wide, kernel 3, stride 2: windows 0-2 and 2-(4), nothing to the left
+    assert torch.allclose(conv(row)[0, 0, 0], torch.tensor([9.0, 15.0]), atol=0.05)
+
+
+def test_folding_changes_no_number() -> None:
+    torch.manual_seed(0)
+    conv = models.SameConv(3, 8, 5, stride=2).eval()
+    conv.norm.running_mean.uniform_(-1, 1)
+    conv.norm.running_var.uniform_(0.5, 2)
+    image = torch.rand(1, 3, 17, 23)
+    before = conv(image)
+    conv.fold()
+    assert torch.allclose(conv(image), before, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [("googlenet", "inception4c"), ("inception_v3", "Mixed_6c"), ("vgg16", "features.22"), ("resnet50", "layer3")],
+)
+def test_torchvision_networks_are_cut_where_asked(name: str, layer: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    extras = {"aux_logits": False, "init_weights": False, "transform_input": True}
+    whole = get_model(name, weights=None, **(extras if name in ("googlenet", "inception_v3") else {})).eval()
+    torch.save(whole.state_dict(), tmp_path / "w.pth")
+    network = models.load(name, [layer], str(tmp_path / "w.pth"))
+    seen = {}
+    dict(whole.named_modules())[layer].register_forward_hook(lambda module, args, out: seen.update(out=out.clone()))
+    image = torch.rand(1, 3, 96, 112)
+    with torch.no_grad():
+        whole((image - network.mean) / network.std)
+        ours = network(image)[layer]
+    assert torch.allclose(ours, seen["out"], atol=1e-3 * float(seen["out"].abs().max()))
+    assert not any(isinstance(m, torch.nn.Linear) for m in network.body.modules())  # the classifier is gone
+
+
+def test_a_layer_before_a_rectifier_keeps_its_negative_values(tmp_path: Path) -> None:
+    torch.save(get_model("vgg16", weights=None).state_dict(), tmp_path / "w.pth")
+    network = models.load("vgg16", ["features.0", "features.2"], str(tmp_path / "w.pth"))
+    assert network(torch.rand(1, 3, 32, 32))["features.0"].min() < 0
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "hint"),
+    [("efficientnet-lite0", "block.9", "blocks.9"), ("efficientnet-lite0", "blocks.16", "blocks.1")],
+)
+def test_an_unknown_layer_is_answered_with_the_nearest(model: str, layer: str, hint: str) -> None:
+    with pytest.raises(ModelError, match=hint):
+        models.load(model, [layer])
+
+
+def test_an_unknown_network_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ModelError, match="googlenet"):
+        models.load("googlnet", ["inception4c"])
+
+
+def test_weights_that_cannot_be_downloaded_name_both_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*args: object, **kwargs: object) -> None:
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr(torchvision.models._api, "load_state_dict_from_url", unreachable)
+    with pytest.raises(ModelError, match=r"--weights .* --model efficientnet-lite0") as error:
+        models.load("resnet50", ["layer3"])
+    assert "\n" not in str(error.value)
+
+
+def test_wrong_weights_are_refused_with_the_keys_that_differ(tmp_path: Path) -> None:
+    torch.save({"nothing": torch.zeros(1)}, tmp_path / "w.pth")
+    with pytest.raises(ModelError, match="do not fit"):
+        models.load("vgg16", ["features.2"], str(tmp_path / "w.pth"))
+    (tmp_path / "w.pth").write_text("not weights")
+    with pytest.raises(ModelError, match="not a PyTorch weights file"):
+        models.load("vgg16", ["features.2"], str(tmp_path / "w.pth"))
+    with pytest.raises(ModelError, match="does not exist"):
+        models.load("vgg16", ["features.2"], str(tmp_path / "none.pth"))
+
+
+def test_weights_are_never_unpickled(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (Path(tmp_path / "sprung").touch, ())
+
+    torch.save({"a": Trap()}, tmp_path / "w.pth")
+    with pytest.raises(ModelError):
+        models.load("vgg16", ["features.2"], str(tmp_path / "w.pth"))
+    assert not (tmp_path / "sprung").exists()

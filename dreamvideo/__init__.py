@@ -28,8 +28,8 @@ _LAZY = {
 }
 
 __all__ = [
-    "DreamError", "Engine", "Event", "Frame", "ModelError", "Recipe", "RecipeError", "Result", "SinkError", "SourceError",
-    "dream_image", "dream_video", "open_sink", "open_source", "preview", "render",
+    "DreamError", "Engine", "Event", "Frame", "ModelError", "Recipe", "RecipeError", "Result", "SinkError",
+    "SourceError", "dream_image", "dream_video", "open_sink", "open_source", "preview", "render",
 ]  # fmt: skip
 
 

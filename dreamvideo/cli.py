@@ -10,7 +10,7 @@ import dataclasses
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
@@ -36,7 +36,9 @@ class Job:
     """What to do, beside the recipe."""
 
     input: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="INPUT", help="film, picture, or frames")]]
-    output: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="OUTPUT", help="what to write; its name decides")]]
+    output: tyro.conf.Positional[
+        Annotated[str, tyro.conf.arg(metavar="OUTPUT", help="what to write; its name decides")]
+    ]
     overwrite: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="replace an existing output")] = False
     preview: Annotated[str, tyro.conf.arg(metavar="TIME", help="dream only the frame at this moment, as a still")] = ""
     preset: Annotated[str, tyro.conf.arg(metavar="NAME", help="start from a recipe that comes with dreamvideo")] = ""
@@ -51,25 +53,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        if argv[:1] == ["show"] and len(argv) == 2:
-            return _show(argv[1])
-        if argv == ["--version"]:
-            from . import __version__
-
-            print(f"dreamvideo {__version__}")
-            return 0
-        return _dream(*_parse(argv))
-    except DreamError as error:
-        return _fail(str(error))
+        return _run(argv)
     except KeyboardInterrupt:
         print("dreamvideo: stopped; nothing was written", file=sys.stderr)
         return 130
-    except MemoryError:
-        return _fail("out of memory: take a smaller --size")
     except Exception as error:
-        if isinstance(error, OSError):
-            return _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
-        return _fail(f"internal error ({type(error).__name__}: {error}); DREAMVIDEO_DEBUG=1 shows where")
+        if os.environ.get("DREAMVIDEO_DEBUG"):
+            raise
+        print("dreamvideo: " + " ".join(_told(error).split()), file=sys.stderr)
+        return 1
+
+
+def _run(argv: list[str]) -> int:
+    if argv == ["--version"]:
+        from . import __version__
+
+        print(f"dreamvideo {__version__}")
+        return 0
+    if argv[:1] == ["show"] and len(argv) == 2:
+        from .media import read_recipe
+
+        print(read_recipe(argv[1]), end="")
+        return 0
+    return _dream(*_parse(argv))
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, DreamError):
+        return str(error)
+    if isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error):
+        return "out of memory: take a smaller --size"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the system'}: {error.strerror or error}"
+    return f"internal error ({type(error).__name__}: {error}); DREAMVIDEO_DEBUG=1 shows where"
 
 
 def _parse(argv: list[str]) -> tuple[Job, Recipe]:
@@ -86,30 +102,24 @@ def _parse(argv: list[str]) -> tuple[Job, Recipe]:
         base = base.merge(read_tables(given.recipe))
     for assignment in given.set:
         base = base.set(assignment)
-    sections = {name: _flags(type(getattr(base, name)), getattr(base, name)) for name in vars(base)}
-    arguments = dataclasses.make_dataclass(
-        "Arguments",
-        [
-            ("job", tyro.conf.OmitArgPrefixes[Job]),
-            *((n, tyro.conf.OmitArgPrefixes[kind], dataclasses.field(default=value)) for n, (kind, value) in sections.items()),
-        ],
-        namespace={"__doc__": DESCRIPTION},
+    sections = {name: _section(name, getattr(base, name)) for name in vars(base)}
+    fields = [(name, type(section), dataclasses.field(default=section)) for name, section in sections.items()]
+    arguments: Any = dataclasses.make_dataclass("Arguments", [("job", Job), *fields])
+    parsed = tyro.cli(
+        arguments, prog="dreamvideo", description=DESCRIPTION, args=argv, config=(tyro.conf.OmitArgPrefixes,)
     )
-    config = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
-    parsed = tyro.cli(arguments, prog="dreamvideo", description=DESCRIPTION, args=argv, config=config)
-    values = {name: dataclasses.asdict(getattr(parsed, name)) for name in sections}
-    return parsed.job, Recipe().merge(values)
+    return parsed.job, Recipe().merge({name: dataclasses.asdict(getattr(parsed, name)) for name in sections})
 
 
-def _flags(section: type, defaults: Any) -> tuple[type, Any]:
+def _section(name: str, section: Any) -> Any:
     """Return a section of the recipe as tyro wants it: the help of every parameter beside its type."""
     fields = [
-        (key, Annotated[kind, tyro.conf.arg(help=param.help)], dataclasses.field(default=getattr(defaults, key)))
-        for name, key, kind, param in parameters()
-        if key in section.__dataclass_fields__
+        (key, Annotated[kind, tyro.conf.arg(help=param.help)], dataclasses.field(default=getattr(section, key)))
+        for of, key, kind, param in parameters()
+        if of == name
     ]
-    kind = dataclasses.make_dataclass(section.__name__, fields, frozen=True, namespace={"__doc__": section.__doc__})
-    return kind, kind()
+    doc = {"__doc__": type(section).__doc__}
+    return dataclasses.make_dataclass(type(section).__name__, fields, frozen=True, namespace=doc)()
 
 
 def _dream(job: Job, recipe: Recipe) -> int:
@@ -167,22 +177,8 @@ class _Progress:
             self._bar.close()
 
 
-def _show(path: str) -> int:
-    from .media import read_recipe
-
-    print(read_recipe(path), end="")
-    return 0
-
-
 def _save_recipe(path: str, recipe: Recipe, overwrite: bool) -> None:
     if os.path.exists(path) and not overwrite:
         raise DreamError(f"{path} exists already: give --save-recipe another name, or --overwrite")
     with open(path, "w", encoding="utf-8") as file:
         file.write(recipe.to_toml())
-
-
-def _fail(message: str) -> int:
-    if os.environ.get("DREAMVIDEO_DEBUG"):
-        raise  # noqa: PLE0704 - called from an except clause only
-    print("dreamvideo: " + " ".join(message.split()), file=sys.stderr)
-    return 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from .flow import Motion, warp
+from . import flow
+from .flow import Gray, Motion, warp
+from .media import Frame
 from .recipe import Finish, Temporal
 
 RIPENING = 4  # frames that uncovered ground goes on being dreamed at the full step before it counts as dreamed
@@ -21,11 +23,13 @@ class State:
         layer: the dream layer L = dream − frame, (3, H, W).
         ripeness: how far each pixel is dreamed, (1, H, W): 0 fresh, 1 fully.
         level: the root mean square of the shot's first, full dream layer, which later ones never exceed.
+        luma: the frame itself, 8-bit luma (H, W), for the motion of the next.
     """
 
     layer: Tensor
     ripeness: Tensor
     level: float
+    luma: Gray
 
 
 def seed(state: State, motion: Motion, temporal: Temporal) -> State:
@@ -39,7 +43,7 @@ def seed(state: State, motion: Motion, temporal: Temporal) -> State:
     level = float(layer.square().mean().sqrt())
     if level > state.level:  # a still scene would otherwise burn in, brighter every frame
         layer = layer * (state.level / level)
-    return State(layer, ripeness, state.level)
+    return replace(state, layer=layer, ripeness=ripeness)
 
 
 def effort(carried: State, step: float, temporal: Temporal) -> Tensor:
@@ -48,12 +52,12 @@ def effort(carried: State, step: float, temporal: Temporal) -> Tensor:
     return step + (gentle - step) * carried.ripeness
 
 
-def settle(image: Tensor, layer: Tensor, carried: State | None) -> State:
+def settle(frame: Frame, image: Tensor, layer: Tensor, carried: State | None) -> State:
     """Return the state after a frame: the part of the layer (3, H, W) that shows, and one frame more of ripeness."""
-    layer = (image + layer).clamp(0, 1) - image
+    layer, luma = (image + layer).clamp(0, 1) - image, flow.gray(frame.pixels)
     if carried is None:
-        return State(layer, torch.ones_like(image[:1]), float(layer.square().mean().sqrt()))
-    return State(layer, (carried.ripeness + 1 / RIPENING).clamp(max=1), carried.level)
+        return State(layer, torch.ones_like(image[:1]), float(layer.square().mean().sqrt()), luma)
+    return State(layer, (carried.ripeness + 1 / RIPENING).clamp(max=1), carried.level, luma)
 
 
 def finish(image: Tensor, layer: Tensor, finish: Finish) -> Tensor:

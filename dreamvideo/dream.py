@@ -37,11 +37,13 @@ def octave_sizes(height: int, width: int, octaves: int | str, scale: float) -> l
 
 
 def resize(image: Tensor, size: Sequence[int]) -> Tensor:
-    """Resample images (N, C, H, W) to (height, width), antialiased where they shrink; the same where nothing changes."""
+    """Resample images (N, C, H, W) to (height, width), antialiased where they shrink; itself if it fits."""
     height, width = size
     if image.shape[-2:] == (height, width):
         return image
-    shrinks = height < image.shape[-2] or width < image.shape[-1]  # growing needs no antialiasing, and is faster without
+    shrinks = (
+        height < image.shape[-2] or width < image.shape[-1]
+    )  # growing needs no antialiasing, and is faster without
     return F.interpolate(image, (height, width), mode="bilinear", antialias=shrinks, align_corners=False)
 
 
@@ -55,7 +57,7 @@ def laplacian(gradient: Tensor, bands: int = BANDS) -> Tensor:
 
     Source: the Laplacian pyramid gradient normalisation of the DeepDream notebook (Mordvintsev 2015).
     """
-    levels = []
+    levels: list[Tensor] = []
     while len(levels) < bands - 1 and min(gradient.shape[-2:]) >= 4:
         low = F.avg_pool2d(gradient, 2, ceil_mode=True, count_include_pad=False)
         levels.append(_unit(gradient - resize(low, gradient.shape[-2:])))
@@ -102,7 +104,7 @@ class Dreamer:
         frame, carried = image[None], torch.zeros_like(image)[None] if seed is None else seed[None]
         steps = torch.full_like(frame[:, :1], self.recipe.step) if step is None else step[None]
         count = self.recipe.iterations if iterations is None else iterations
-        sizes = octave_sizes(*image.shape[-2:], self.recipe.octaves, self.recipe.octave_scale)
+        sizes = octave_sizes(frame.shape[-2], frame.shape[-1], self.recipe.octaves, self.recipe.octave_scale)
         added = torch.zeros_like(resize(frame, sizes[0]))
         for octave, size in enumerate(sizes):
             base = self._base(frame, sizes, octave) + resize(carried, size)

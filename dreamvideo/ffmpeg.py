@@ -29,7 +29,9 @@ def input_args(path: str) -> list[str]:
 class Process:
     """A running ffmpeg whose error output is drained all along; killed on leaving if it still runs."""
 
-    def __init__(self, args: list[str], stdin: int | None = subprocess.DEVNULL, stdout: int | None = subprocess.DEVNULL):
+    def __init__(
+        self, args: list[str], stdin: int | None = subprocess.DEVNULL, stdout: int | None = subprocess.DEVNULL
+    ):
         command = [_executable(), *QUIET, *args]
         try:
             self._process = subprocess.Popen(
@@ -92,7 +94,9 @@ class Process:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._process.kill()
         self._process.wait()
         self._drain.join()

@@ -39,12 +39,12 @@ class Motion:
 
 def dis(current: Gray, previous: Gray) -> Field:
     """Return dense inverse search flow (Kroeger et al. 2016), shape (H, W, 2)."""
-    return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(current, previous, None)  # type: ignore
+    return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(current, previous, None)
 
 
 def farneback(current: Gray, previous: Gray) -> Field:
     """Return polynomial expansion flow (Farnebäck 2003), shape (H, W, 2)."""
-    return cv2.calcOpticalFlowFarneback(current, previous, None, 0.5, 5, 21, 3, 7, 1.5, 0)  # type: ignore
+    return cv2.calcOpticalFlowFarneback(current, previous, None, 0.5, 5, 21, 3, 7, 1.5, 0)
 
 
 METHODS: dict[str, Callable[[Gray, Gray], Field]] = {"dis": dis, "farneback": farneback}
@@ -54,7 +54,7 @@ def gray(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> Gray:
     """Return the 8-bit luma of RGB pixels (H, W, 3), 8 or 16 bits."""
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
-    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)  # type: ignore[no-any-return]
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
 
 
 def estimate(current: Gray, previous: Gray, method: Callable[[Gray, Gray], Field] = dis) -> Motion:
@@ -73,17 +73,24 @@ def trust(backward: Field, forward: Field, feather: float = 1.5) -> Field:
     Source: Sundaram, Brox & Keutzer 2010; constants as in Ruder, Dosovitskiy & Brox 2016.
     """
     h, w = backward.shape[:2]
-    x, y = np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32))
-    bx, by = x + backward[..., 0], y + backward[..., 1]
-    inside = (bx >= -0.5) & (bx <= w - 0.5) & (by >= -0.5) & (by <= h - 0.5)
-    there = cv2.remap(forward, bx, by, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    miss = np.square(backward + there).sum(-1)
-    length = np.square(backward).sum(-1) + np.square(there).sum(-1)
-    returns = miss < 0.01 * length + 0.5
-    bend = sum(np.square(cv2.Sobel(backward, cv2.CV_32F, *d, ksize=1) / 2).sum(-1) for d in ((1, 0), (0, 1)))
-    smooth = bend <= 0.01 * np.square(backward).sum(-1) + 0.002
+    ax, ay = cv2.split(backward)
+    at_x = ax + np.arange(w, dtype=np.float32)
+    at_y = ay + np.arange(h, dtype=np.float32)[:, None]
+    inside = (at_x >= -0.5) & (at_x <= w - 0.5) & (at_y >= -0.5) & (at_y <= h - 0.5)
+    bx, by = cv2.split(cv2.remap(forward, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    length = ax * ax + ay * ay
+    returns = _squares(ax + bx, ay + by) < 0.01 * (length + _squares(bx, by)) + 0.5
+    slopes = [cv2.Sobel(part, cv2.CV_32F, *axis, ksize=1, scale=0.5) for part in (ax, ay) for axis in ((1, 0), (0, 1))]
+    smooth = _squares(*slopes) <= 0.01 * length + 0.002
     held = (inside & returns & smooth).astype(np.float32)
     return held * cv2.GaussianBlur(held, (0, 0), feather)
+
+
+def _squares(*planes: Field) -> Field:
+    total = planes[0] * planes[0]
+    for plane in planes[1:]:
+        total += plane * plane
+    return total
 
 
 def warp(image: Tensor, flow: Tensor, mode: str = "bicubic") -> Tensor:

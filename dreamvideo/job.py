@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import media
-from .errors import SinkError, SourceError
+from .errors import SourceError
 from .media.sink import as_still
 from .recipe import Recipe, parse_time
 
@@ -81,7 +82,7 @@ def dream_video(
         stop: asked after every frame; once it says yes, the output is finished with what is done.
 
     Raises:
-        DreamError: bad input, output, network or recipe; the message names the remedy, and nothing is left half-written.
+        DreamError: bad input, output, network or recipe; nothing is left half-written.
     """
     recipe = recipe or Recipe()
     with media.open_source(str(source), recipe.clip) as opened:
@@ -122,7 +123,9 @@ def _render(
     return done, True
 
 
-def preview(source: str | Path, output: str | Path, at: str, recipe: Recipe | None = None, *, overwrite: bool = False) -> Result:
+def preview(
+    source: str | Path, output: str | Path, at: str, recipe: Recipe | None = None, *, overwrite: bool = False
+) -> Result:
     """Dream the frame at one moment of a film as a still, after a run-up, so that it looks as it will in the film.
 
     Args:
@@ -145,20 +148,22 @@ def preview(source: str | Path, output: str | Path, at: str, recipe: Recipe | No
         last = float(start + info.count / info.rate)
         raise SourceError(f"{source} has no frame at {at}: take a moment from {float(start):g} to {last:.6g} s")
     index = int((moment - start) * info.rate)
-    run_up = max(index - PREROLL, 0)
-    begin = start + run_up / info.rate
-    part = dataclasses.replace(clip, start=f"{float(begin):.6f}") if run_up else clip
-    with media.open_source(str(source), part) as opened:
-        with media.open_sink(str(output), as_still(info), recipe.encoding, recipe.to_toml(), overwrite) as sink:
-            frames = itertools.islice(iter(opened), index - run_up + 1)
-            with closing(render(frames, Engine(recipe))) as pictures:
-                last_picture = None
-                for last_picture, _ in pictures:
-                    pass
-            if last_picture is None:
-                raise SourceError(f"no frame of {source} can be decoded at {at}: is it complete?")
-            sink.write(last_picture)
-            sink.commit(whole=True)
+    before = max(index - PREROLL, 0)
+    microseconds = math.floor((start + before / info.rate) * 1_000_000)
+    part = dataclasses.replace(clip, start=f"{microseconds / 1_000_000:.6f}") if before else clip
+    picture = None
+    with (
+        media.open_source(str(source), part) as opened,
+        media.open_sink(str(output), as_still(info), recipe.encoding, recipe.to_toml(), overwrite) as sink,
+    ):
+        taken = itertools.islice(opened, index - before + 1)
+        frames = (dataclasses.replace(frame, index=frame.index + before) for frame in taken)
+        for picture, _ in render(frames, Engine(recipe)):  # noqa: B007 - the last one is wanted
+            pass
+        if picture is None:
+            raise SourceError(f"no frame of {source} can be decoded at {at}: is it complete?")
+        sink.write(picture)
+        sink.commit(whole=True)
     return Result(str(output), 1, 1, False)
 
 
@@ -182,4 +187,4 @@ def dream_image(image: NDArray[np.uint8] | NDArray[np.uint16], recipe: Recipe | 
 
     frame = media.Frame(0, Fraction(0), image)
     picture, _ = next(render([frame], Engine(recipe or Recipe())))
-    return picture.permute(1, 2, 0).cpu().numpy()  # type: ignore[no-any-return]
+    return picture.permute(1, 2, 0).cpu().numpy()

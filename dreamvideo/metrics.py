@@ -16,9 +16,9 @@ SURE = 0.9  # trust above which a pixel counts
 
 
 def reference_flow(current: Gray, previous: Gray) -> Field:
-    """Return a flow (H, W, 2) to judge by: Farnebäck 2003 over a wide window, then variational refinement (Brox 2004)."""
-    rough = cv2.calcOpticalFlowFarneback(current, previous, None, 0.5, 6, 31, 5, 7, 1.5, 0)  # type: ignore[call-overload]
-    return cv2.VariationalRefinement_create().calc(current, previous, rough)  # type: ignore[return-value]
+    """Return a flow (H, W, 2) to judge by: Farnebäck 2003, wide, refined as in Brox 2004."""
+    rough = cv2.calcOpticalFlowFarneback(current, previous, None, 0.5, 6, 31, 5, 7, 1.5, 0)
+    return cv2.VariationalRefinement_create().calc(current, previous, rough)
 
 
 def reference_motion(current: Gray, previous: Gray) -> Motion:

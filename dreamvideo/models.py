@@ -42,6 +42,8 @@ class Network(nn.Module):
         super().__init__()
         self.name = name
         self.body = body.eval().requires_grad_(False)
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
 
@@ -66,15 +68,15 @@ def load(name: str, layers: Iterable[str], weights: str = "", dtype: torch.dtype
     """
     layers = list(layers)
     network = _lite0(layers, weights) if name == EMBEDDED else _torchvision(name, layers, weights)
-    return network.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return network.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def default_layers(name: str) -> str:
     """Return the layer table a network dreams with unless told otherwise, as written after `--layers`."""
-    try:
-        return DEFAULT_LAYERS[name]
-    except KeyError:
-        raise ModelError(f"the network {name!r} has no default layers: name some, like --layers layer3=1") from None
+    if name not in DEFAULT_LAYERS:
+        _check_network(name)
+        raise ModelError(f"the network {name} has no default layers: name some, like --layers layer3=1")
+    return DEFAULT_LAYERS[name]
 
 
 # --- the embedded network ---------------------------------------------------------------------------------------------
@@ -215,10 +217,8 @@ def _lite0_key(key: str) -> str:
 def _torchvision(name: str, layers: list[str], weights: str) -> Network:
     import torchvision.models as zoo
 
-    names = [n for n in zoo.list_models(module=zoo)]
-    if name not in names:
-        raise ModelError(f"no network is called {name!r}{_nearest(name, [EMBEDDED, *names])}")
-    published = zoo.get_model_weights(name).DEFAULT  # type: ignore[attr-defined]
+    _check_network(name)
+    published = zoo.get_model_weights(name).DEFAULT
     model = _with_own_weights(zoo, name, weights) if weights else _download(zoo, name, published)
     transforms = published.transforms()
     return Network(name, _cut(name, model, layers), transforms.mean, transforms.std)
@@ -237,9 +237,9 @@ def _download(zoo: Any, name: str, published: Any) -> nn.Module:
 
 def _with_own_weights(zoo: Any, name: str, weights: str) -> nn.Module:
     # GoogLeNet and Inception carry training-only classifiers, and undo the normalisation they were not trained with.
+    state = {k: v for k, v in _read_weights(weights).items() if not k.startswith(("aux", "AuxLogits"))}
     extras = {"aux_logits": False, "init_weights": False, "transform_input": True}
     model: nn.Module = zoo.get_model(name, weights=None, **(extras if name in ("googlenet", "inception_v3") else {}))
-    state = {k: v for k, v in _read_weights(weights).items() if not k.startswith(("aux", "AuxLogits"))}
     _fit(model, state, weights)
     return model
 
@@ -250,8 +250,8 @@ def _cut(name: str, model: nn.Module, layers: list[str]) -> nn.Module:
     from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
     for module in model.modules():
-        if getattr(module, "inplace", False):
-            module.inplace = False  # else the layer before would be handed out already rectified
+        if getattr(module, "inplace", False):  # else the layer before would be handed out already rectified
+            setattr(module, "inplace", False)  # noqa: B010 - mypy knows no such attribute
     model.eval()
     nodes = get_graph_node_names(model, suppress_diff_warning=True)[1]
     paths = {".".join(parts[: i + 1]) for parts in (n.split(".") for n in nodes) for i in range(len(parts))}
@@ -274,7 +274,9 @@ def _read_weights(path: str) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises anything from pickle errors to RuntimeError here
-        raise ModelError(f"{path} is not a PyTorch weights file: save one with torch.save(model.state_dict())") from error
+        raise ModelError(
+            f"{path} is not a PyTorch weights file: save one with torch.save(model.state_dict())"
+        ) from error
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ModelError(f"{path} holds no state dict: save one with torch.save(model.state_dict())")
     return state
@@ -288,6 +290,14 @@ def _fit(model: nn.Module, state: dict[str, Tensor], path: str) -> None:
         some = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
         raise ModelError(f"the weights in {path} do not fit this network: {some} missing, unknown or of another shape")
     model.load_state_dict(state, strict=False)
+
+
+def _check_network(name: str) -> None:
+    import torchvision.models as zoo
+
+    names = [EMBEDDED, *zoo.list_models(module=zoo)]
+    if name not in names:
+        raise ModelError(f"no network is called {name!r}{_nearest(name, names)}")
 
 
 def _check_layers(network: str, layers: list[str], known: list[str]) -> None:

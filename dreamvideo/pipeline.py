@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import NoReturn, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from . import compose, flow, models, objective
 from .compose import State
 from .dream import Dreamer
 from .errors import RecipeError
-from .flow import Motion
+from .flow import Gray, Motion
 from .media import Frame
 from .recipe import Network, Recipe
 
@@ -46,9 +46,12 @@ class Engine:
         top = torch.iinfo(torch.uint8).max if frame.pixels.dtype.itemsize == 1 else 65535
         return torch.from_numpy(frame.pixels.astype("float32")).to(self.device).permute(2, 0, 1) / top
 
-    def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Motion | None]]:
-        """Yield every frame with its motion from the one before; None on the first, after a cut, and without flow."""
-        method, last = self.recipe.temporal.flow, None
+    def follow(self, frames: Iterable[Frame], last: Gray | None = None) -> Iterator[tuple[Frame, Motion | None]]:
+        """Yield every frame with its motion from the one before; None on the first, after a cut, and without flow.
+
+        `last` is the luma (H, W) of the frame before the first, if there was one.
+        """
+        method = self.recipe.temporal.flow
         for frame in frames:
             if method == "none":
                 yield frame, None
@@ -56,13 +59,15 @@ class Engine:
             gray, motion = flow.gray(frame.pixels), None
             if last is not None and last.shape == gray.shape:
                 motion = flow.estimate(gray, last, flow.METHODS[method])
-                if float(motion.trust.mean()) < CUT_TRUST:
+                # NumPy, since this runs on the thread that reads ahead: one parallel torch operation there gives that
+                # thread a team of OpenMP workers, which then outnumber the cores and slow the network to half
+                if motion.trust.numpy().mean() < CUT_TRUST:
                     motion = None
             yield frame, motion
             last = gray
 
 
-def render(frames: Iterable[Frame], engine: Engine, state: State | None = None) -> Iterator[tuple[Tensor, State]]:
+def render(frames: Iterable[Frame], engine: Engine, state: State | None = None) -> Generator[tuple[Tensor, State]]:
     """Dream frames one after the other, each seeded by the one before.
 
     Args:
@@ -76,7 +81,7 @@ def render(frames: Iterable[Frame], engine: Engine, state: State | None = None) 
     Source: the dream layer carried by L_t = γ · trust · warp(L_{t−1}) + ascent; trust after Ruder et al. 2016.
     """
     recipe = engine.recipe
-    for frame, motion in read_ahead(engine.follow(frames)):
+    for frame, motion in read_ahead(engine.follow(frames, state.luma if state else None)):
         image = engine.image(frame)
         if state is None or motion is None:
             carried = None
@@ -85,11 +90,11 @@ def render(frames: Iterable[Frame], engine: Engine, state: State | None = None) 
             carried = compose.seed(state, motion.to(engine.device), recipe.temporal)
             step = compose.effort(carried, recipe.dream.step, recipe.temporal)
             layer = engine.dreamer(image, frame.index, carried.layer, recipe.temporal.refine, step)
-        state = compose.settle(image, layer, carried)
+        state = compose.settle(frame, image, layer, carried)
         yield compose.finish(image, layer, recipe.finish), state
 
 
-def read_ahead(items: Iterable[T], depth: int = AHEAD) -> Iterator[T]:
+def read_ahead(items: Iterable[T], depth: int = AHEAD) -> Generator[T]:
     """Yield what `items` yields, computed on another thread up to `depth` items early.
 
     An error raised there is raised here in its place. Closing this generator ends the thread and closes `items`.
@@ -128,8 +133,8 @@ def read_ahead(items: Iterable[T], depth: int = AHEAD) -> Iterator[T]:
         worker.join()
 
 
-def _raiser(error: BaseException) -> Callable[[], T]:
-    def fail() -> T:
+def _raiser(error: BaseException) -> Callable[[], NoReturn]:
+    def fail() -> NoReturn:
         raise error
 
     return fail

@@ -26,10 +26,15 @@ def ffmpeg(*args: object) -> None:
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Callable[..., Path]:
-    """Make a film of ffmpeg's test picture: clip("a.mp4", size="64x48", rate=10, frames=10, tail=[...], sound=0)."""
+    """Return a function that makes a film of ffmpeg's test picture, with as many sound tracks as asked."""
 
     def make(
-        name: str, size: str = "64x48", rate: str = "10", frames: int = 10, sound: int = 0, tail: tuple[object, ...] = ()
+        name: str,
+        size: str = "64x48",
+        rate: str = "10",
+        frames: int = 10,
+        sound: int = 0,
+        tail: tuple[object, ...] = (),
     ) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)

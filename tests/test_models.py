@@ -74,8 +74,8 @@ def test_torchvision_networks_are_cut_where_asked(name: str, layer: str, tmp_pat
 
 
 def test_a_layer_before_a_rectifier_keeps_its_negative_values(tmp_path: Path) -> None:
-    torch.save(get_model("vgg16", weights=None).state_dict(), tmp_path / "w.pth")
-    network = models.load("vgg16", ["features.0", "features.2"], str(tmp_path / "w.pth"))
+    torch.save(get_model("squeezenet1_1", weights=None).state_dict(), tmp_path / "w.pth")
+    network = models.load("squeezenet1_1", ["features.0", "features.3"], str(tmp_path / "w.pth"))
     assert network(torch.rand(1, 3, 32, 32))["features.0"].min() < 0
 
 
@@ -106,12 +106,12 @@ def test_weights_that_cannot_be_downloaded_name_both_ways_out(monkeypatch: pytes
 def test_wrong_weights_are_refused_with_the_keys_that_differ(tmp_path: Path) -> None:
     torch.save({"nothing": torch.zeros(1)}, tmp_path / "w.pth")
     with pytest.raises(ModelError, match="do not fit"):
-        models.load("vgg16", ["features.2"], str(tmp_path / "w.pth"))
+        models.load("squeezenet1_1", ["features.3"], str(tmp_path / "w.pth"))
     (tmp_path / "w.pth").write_text("not weights")
     with pytest.raises(ModelError, match="not a PyTorch weights file"):
-        models.load("vgg16", ["features.2"], str(tmp_path / "w.pth"))
+        models.load("squeezenet1_1", ["features.3"], str(tmp_path / "w.pth"))
     with pytest.raises(ModelError, match="does not exist"):
-        models.load("vgg16", ["features.2"], str(tmp_path / "none.pth"))
+        models.load("squeezenet1_1", ["features.3"], str(tmp_path / "none.pth"))
 
 
 def test_weights_are_never_unpickled(tmp_path: Path) -> None:
@@ -121,5 +121,5 @@ def test_weights_are_never_unpickled(tmp_path: Path) -> None:
 
     torch.save({"a": Trap()}, tmp_path / "w.pth")
     with pytest.raises(ModelError):
-        models.load("vgg16", ["features.2"], str(tmp_path / "w.pth"))
+        models.load("squeezenet1_1", ["features.3"], str(tmp_path / "w.pth"))
     assert not (tmp_path / "sprung").exists()

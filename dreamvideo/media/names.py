@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..errors import SinkError, SourceError
+from ..errors import SourceError
 
 STILLS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp")
@@ -17,11 +17,16 @@ def natural(name: str) -> list[tuple[int, int | str]]:
     return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]
 
 
-def is_sequence(path: str) -> bool:
-    """Tell whether a path names many frames: a folder, a glob or a printf pattern."""
-    return not Path(path).is_file() and (
-        Path(path).is_dir() or path.endswith("/") or bool(PATTERN.search(path)) or any(c in path for c in "*?[")
-    )
+def holds_frames(path: str) -> bool:
+    """Tell whether an input path names many frames: a folder, a glob or a printf pattern."""
+    where = Path(path)
+    return where.is_dir() or (not where.is_file() and (bool(PATTERN.search(path)) or any(c in path for c in "*?[")))
+
+
+def takes_frames(path: str) -> bool:
+    """Tell whether an output path stands for many frames: a folder, there or not yet, or a printf pattern."""
+    where = Path(path)
+    return where.is_dir() or path.endswith("/") or not where.suffix or bool(PATTERN.search(where.name))
 
 
 def is_still(path: str) -> bool:
@@ -50,11 +55,12 @@ def sequence_files(path: str) -> list[Path]:
 
 def frame_pattern(path: str) -> str:
     """Return the printf pattern of the frames an output path stands for; a folder gets `%05d.png`."""
-    if PATTERN.search(Path(path).name):
-        return path
-    if any(c in path for c in "*?["):
-        raise SinkError(f"frames cannot be written to the glob {path}: give a folder or a pattern like out/%05d.png")
-    return str(Path(path) / "%05d.png")
+    return path if PATTERN.search(Path(path).name) else str(Path(path) / "%05d.png")
+
+
+def numbered(pattern: Path, number: int) -> str:
+    """Return the name of one frame of a printf pattern."""
+    return PATTERN.sub(lambda match: f"{number:0{int(match[1] or 0)}d}", pattern.name)
 
 
 def first_number(files: list[Path]) -> int:

@@ -8,7 +8,10 @@ from typing import Any
 
 from ..errors import SourceError
 
-RATES = [Fraction(n, d) for n, d in [(24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (50, 1), (60000, 1001), (60, 1)]]
+RATES = [
+    Fraction(n, d)
+    for n, d in [(24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (50, 1), (60000, 1001), (60, 1)]
+]
 HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics, by ITU-T H.273 number
 
 
@@ -73,6 +76,7 @@ class Film:
     hdr: str
     aspect: Fraction
     times: list[Fraction] = field(repr=False)  # of every frame, seconds after the file's start
+    end: Fraction  # of the last frame, seconds after the file's start
     rate: Fraction
     constant: bool
     sound: tuple[str, ...]
@@ -118,7 +122,7 @@ def _film(container: Any, stream: Any, first: Any) -> Film:
     width, height = (first.height, first.width) if turned else (first.width, first.height)
     aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
     colour = _colour(first)
-    times, declared = _times(container, stream)
+    times, end, declared = _times(container, stream)
     rate, constant = _rate(stream, times)
     tracks = container.streams
     notices = []
@@ -140,6 +144,7 @@ def _film(container: Any, stream: Any, first: Any) -> Film:
         hdr=HDR.get(colour.transfer, ""),
         aspect=1 / aspect if turned else aspect,
         times=times,
+        end=end,
         rate=rate,
         constant=constant,
         sound=tuple(track.codec_context.name for track in tracks.audio),
@@ -165,21 +170,25 @@ def _known(tag: int, usual: int) -> int:
     return usual if int(tag) in (0, 2, 3) else int(tag)
 
 
-def _times(container: Any, stream: Any) -> tuple[list[Fraction], int]:
-    """Return the time of every frame, in seconds after the file's start, and how many frames the file declares."""
+def _times(container: Any, stream: Any) -> tuple[list[Fraction], Fraction, int]:
+    """Return the time of every frame and the end of the last, in seconds after the file's start, and how many frames
+    the file declares.
+    """
     import av
 
     start = Fraction(container.start_time or 0, av.time_base)
     stamps: list[int | None] = []
-    end = Fraction(0)
+    end = whole = Fraction(0)
     try:
         for packet in container.demux():
             if packet.size == 0:
                 continue
+            pts = packet.pts if packet.pts is not None else packet.dts
+            until = Fraction(0) if pts is None else (pts + (packet.duration or 0)) * packet.time_base - start
+            whole = max(whole, until)
             if packet.stream.index == stream.index and not packet.is_discard:
-                stamps.append(packet.pts if packet.pts is not None else packet.dts)
-            if packet.pts is not None:
-                end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base - start)
+                stamps.append(pts)
+                end = max(end, until)
     except av.error.FFmpegError:  # the rest is damaged: what came before still counts
         pass
     rate = stream.guessed_rate or Fraction(25)
@@ -189,18 +198,25 @@ def _times(container: Any, stream: Any) -> tuple[list[Fraction], int]:
         times = sorted(stamp * stream.time_base - start for stamp in stamps if stamp is not None)
     declared = stream.frames
     if not declared and container.duration:
-        missing = Fraction(container.duration, av.time_base) - end
+        missing = Fraction(container.duration, av.time_base) - whole
         declared = len(times) + int(missing * rate) if missing > Fraction(1, 2) else 0
-    return times, declared
+    return times, max(end, times[-1] if times else end), declared
 
 
 def _rate(stream: Any, times: list[Fraction]) -> tuple[Fraction, bool]:
     """Return frames per second, and whether every frame stands where that rate puts it (to half a frame)."""
-    for rate in (stream.guessed_rate, stream.base_rate, stream.average_rate):
-        if rate and all(abs(t - times[0] - k / rate) <= Fraction(1, 2) / rate for k, t in enumerate(times)):
-            return Fraction(rate), True
     if len(times) < 2 or times[-1] == times[0]:
         return Fraction(stream.guessed_rate or 25), True
-    mean = Fraction(len(times) - 1) / (times[-1] - times[0])
-    near = min(RATES, key=lambda r: abs(r - mean))
-    return (near if abs(near - mean) < mean * Fraction(3, 100) else mean.limit_denominator(1001)), False
+    mean = nominal_rate((len(times) - 1) / (times[-1] - times[0]))
+    told = stream.guessed_rate, stream.base_rate, stream.average_rate
+    coarse = stream.time_base >= Fraction(1, 100)  # a GIF's times are too rough to guess an exact rate from
+    for rate in filter(None, (mean, *told) if coarse else (*told, mean)):
+        if all(abs(t - times[0] - k / rate) <= Fraction(1, 2) / rate for k, t in enumerate(times)):
+            return Fraction(rate), True
+    return mean, False
+
+
+def nominal_rate(measured: Fraction) -> Fraction:
+    """Return the usual frame rate that a measured one is meant to be, or the measured one, made short."""
+    near = min(RATES, key=lambda rate: abs(rate - measured))
+    return near if abs(near - measured) < measured * Fraction(3, 100) else measured.limit_denominator(1001)

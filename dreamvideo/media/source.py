@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import math
 import re
 from collections.abc import Iterator
@@ -18,8 +20,8 @@ from numpy.typing import NDArray
 from .. import ffmpeg
 from ..errors import RecipeError, SourceError
 from ..recipe import Clip, parse_rate, parse_time
-from .names import first_number, is_sequence, is_still, sequence_files
-from .probe import Film, Info, probe
+from .names import first_number, holds_frames, is_still, sequence_files
+from .probe import Film, Info, nominal_rate, probe
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -69,7 +71,7 @@ def open_source(path: str, clip: Clip | None = None) -> Iterator[Source]:
         RecipeError: a size that cannot be read.
     """
     clip = clip or Clip()
-    if is_sequence(path):
+    if holds_frames(path):
         yield Pictures(path, sequence_files(path), "sequence", clip)
     elif not Path(path).exists():
         raise SourceError(f"{path} does not exist: check the name")
@@ -86,9 +88,8 @@ class FilmSource:
 
     def __init__(self, path: str, film: Film, clip: Clip):
         times, start, end = film.times, *_span(clip)
-        if not film.constant:
-            count = round((times[-1] - times[0]) * film.rate) + 1
-            times = [times[0] + k / film.rate for k in range(count)]
+        if not film.constant:  # the moments at which ffmpeg's fps filter gives a frame
+            times = [k / film.rate for k in range(round(times[0] * film.rate), max(round(film.end * film.rate), 1))]
         taken = [t for t in times if t >= start and (end is None or t < end)]
         if not taken:
             raise SourceError(f"{path} has no frame between {clip.start or '0'} and {clip.end or 'its end'}")
@@ -117,14 +118,17 @@ class FilmSource:
 
     def __iter__(self) -> Iterator[Frame]:
         info, channel = self.info, self.info.depth // 8
-        size = info.width * info.height * 3 * channel
+        size, last = info.width * info.height * 3 * channel, bytearray()
         with ffmpeg.reader(self._command()) as process:
             for index in range(info.count):
                 data = process.read(size)
+                if len(data) < size and index == info.count - 1 > 0 and not self.film.constant:
+                    data = last  # a varying rate may round its last frame away
                 if len(data) < size:
                     break
                 pixels = np.frombuffer(data, np.uint8 if channel == 1 else "<u2").reshape(info.height, info.width, 3)
                 yield Frame(index, index / info.rate, pixels)
+                last = data
             else:
                 return
             try:
@@ -148,7 +152,9 @@ class FilmSource:
         ]  # fmt: skip
 
     def _is_yuv(self) -> bool:
-        return not self.film.hdr and self.film.format.startswith(("yuv", "yuvj", "nv", "p0", "p2", "uyvy", "yuyv", "y2"))
+        return not self.film.hdr and self.film.format.startswith(
+            ("yuv", "yuvj", "nv", "p0", "p2", "uyvy", "yuyv", "y2")
+        )
 
 
 class Pictures:
@@ -186,17 +192,24 @@ class AnimatedWebP:
 
         self.path = path
         with Image.open(path) as image:
-            size, frames, ends = image.size, image.n_frames, []  # type: ignore[attr-defined]
-            for k in range(frames):
+            size, lasts = image.size, []
+            for k in range(image.n_frames):  # type: ignore[attr-defined]
                 image.seek(k)
                 image.load()
-                ends.append((ends[-1] if ends else 0) + int(image.info.get("duration", 0) or 100))
-        self.rate = Fraction(frames * 1000, ends[-1]).limit_denominator(1001)
+                lasts.append(int(image.info.get("duration", 0)) or 100)  # ms, as browsers read 0
+        total = sum(lasts)
+        rate = nominal_rate(Fraction(len(lasts) * 1000, total))
+        if max(lasts) > min(lasts) + 2:  # frames held longer than others are repeated
+            rate = nominal_rate(Fraction(1000, min(lasts)))
+        ends = list(itertools.accumulate(lasts))
         start, end = _span(clip)
-        self.taken = [k for k in range(frames) if k / self.rate >= start and (end is None or k / self.rate < end)]
-        if not self.taken:
+        count = max(round(total * rate / 1000), 1)
+        moments = [k / rate for k in range(count) if k / rate >= start and (end is None or k / rate < end)]
+        if not moments:
             raise SourceError(f"{path} has no frame between {clip.start or '0'} and {clip.end or 'its end'}")
-        self.info = Info(path, "film", *_sized(clip.size, *size), self.rate, len(self.taken))
+        middle = Fraction(1, 2) / rate
+        self.taken = [min(bisect.bisect(ends, (m + middle) * 1000), len(ends) - 1) for m in moments]
+        self.info = Info(path, "film", *_sized(clip.size, *size), rate, len(moments))
 
     def __iter__(self) -> Iterator[Frame]:
         from PIL import Image
@@ -205,7 +218,7 @@ class AnimatedWebP:
             for index, k in enumerate(self.taken):
                 image.seek(k)
                 pixels = np.array(image.convert("RGB"))
-                yield Frame(index, index / self.rate, _resized(pixels, self.info))
+                yield Frame(index, index / self.info.rate, _resized(pixels, self.info))
 
 
 def _animation(path: str) -> type[AnimatedWebP] | None:
@@ -228,13 +241,14 @@ def _read(file: Path) -> Pixels:
     """
     try:
         data = np.fromfile(file, np.uint8)
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH) if data.size else None
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data.size else None
     except (OSError, cv2.error) as error:
         raise SourceError(f"{file} cannot be read: {error}") from error
     if pixels is None:
         raise SourceError(f"{file} is no picture that can be read: is it complete?")
+    pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)  # OpenCV's own RGB flag garbles 16-bit TIFF
     if pixels.dtype in (np.uint8, np.uint16):
-        return pixels  # type: ignore[return-value]
+        return pixels
     return (np.clip(np.nan_to_num(pixels), 0, 1) * 65535).round().astype(np.uint16)  # a float TIFF
 
 
@@ -243,7 +257,7 @@ def _resized(pixels: Pixels, info: Info) -> Pixels:
         return pixels
     shrinks = info.width < pixels.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4
-    return cv2.resize(pixels, (info.width, info.height), interpolation=how)  # type: ignore[return-value]
+    return cv2.resize(pixels, (info.width, info.height), interpolation=how)
 
 
 def _span(clip: Clip) -> tuple[Fraction, Fraction | None]:
@@ -263,8 +277,7 @@ def _sized(text: str, width: int, height: int) -> tuple[int, int]:
     elif short := re.fullmatch(r"(\d+)p", text):
         scale = Fraction(int(short[1]), min(width, height))
         size = _even(width * scale), _even(height * scale)
-    elif percent := re.fullmatch(r"(\d+(?:\.\d+)?)%", text):
-        scale = Fraction(percent[1]) / 100
+    elif (percent := re.fullmatch(r"(\d+(?:\.\d+)?)%", text)) and (scale := Fraction(percent[1]) / 100):
         size = _even(width * scale), _even(height * scale)
     else:
         size = 0, 0

@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 
 from ..errors import SourceError
-from .names import is_sequence, sequence_files
+from .names import holds_frames, sequence_files
 
 KEYWORD = b"Comment"  # PNG's registered keyword for it
 DESCRIPTION = 270  # TIFF tag ImageDescription
@@ -28,7 +28,8 @@ def tagged(data: bytes, comment: str) -> bytes:
         return data[:2] + b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text + data[2:]
     if data.startswith(b"GIF8"):
         blocks = b"".join(bytes([len(part)]) + part for part in _parts(text, 255))
-        return data[:-1] + b"\x21\xfe" + blocks + b"\0" + data[-1:]
+        at = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)  # behind the header and its palette
+        return data[:at] + b"\x21\xfe" + blocks + b"\0" + data[at:]
     if data.startswith(b"II*\0"):
         return _tiff(data, text)
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
@@ -42,7 +43,7 @@ def read_recipe(path: str) -> str:
     Raises:
         SourceError: the file cannot be read, or no recipe is in it.
     """
-    file = sequence_files(path)[0] if is_sequence(path) else Path(path)
+    file = sequence_files(path)[0] if holds_frames(path) else Path(path)
     if not file.is_file():
         raise SourceError(f"{path} does not exist: check the name")
     text = _comment(file)
@@ -114,7 +115,9 @@ def _tiff(data: bytes, text: bytes) -> bytes:
 
 
 def _webp(data: bytes, text: bytes) -> bytes:
-    packet = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>" + html.escape(text.decode(), quote=False).encode() + b"</x:xmpmeta>"
+    packet = (
+        b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>" + html.escape(text.decode(), quote=False).encode() + b"</x:xmpmeta>"
+    )
     chunk = b"XMP " + struct.pack("<I", len(packet)) + packet + b"\0" * (len(packet) % 2)
     body = data[12:]
     if body.startswith(b"VP8X"):

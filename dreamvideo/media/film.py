@@ -1,0 +1,231 @@
+"""Films out: encoded by ffmpeg as they come, joined with their sound at the end."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from .. import ffmpeg
+from ..errors import SinkError
+from ..recipe import Encoding
+from .pictures import hidden, quantise
+from .probe import Info, probe
+from .source import SWS
+from .tags import tagged
+
+TAGGED = 64 * 2**20  # bytes; a comment is put into a GIF or WebP by rewriting it, which larger ones are spared
+
+
+@dataclass(frozen=True)
+class Container:
+    """What a file type is encoded with, and the sound it can hold as it is."""
+
+    codec: str
+    pix_fmt: str
+    options: tuple[str, ...]
+    sound: tuple[str, ...]  # codecs copied bit for bit; () for none at all, ("*",) for any
+    fallback: str = "aac"  # what other sound is re-encoded to
+    wanted: tuple[str, ...] = ()  # muxer options
+
+
+MP4 = Container(
+    "libx264",
+    "yuv420p",
+    ("-crf", "16", "-preset", "medium"),
+    ("aac", "mp3", "ac3", "eac3", "alac", "opus"),
+    wanted=("-movflags", "+faststart"),
+)
+PCM = tuple(f"pcm_{kind}" for kind in ("s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be"))
+CONTAINERS = {
+    ".mp4": MP4,
+    ".m4v": MP4,
+    ".mov": Container(
+        "prores_ks",
+        "yuv422p10le",
+        ("-profile:v", "3", "-vendor", "apl0"),
+        ("aac", "mp3", "ac3", "eac3", "alac", *PCM),
+        wanted=("-movflags", "+faststart"),
+    ),
+    ".mkv": Container("ffv1", "", ("-level", "3", "-g", "1", "-slicecrc", "1", "-slices", "4"), ("*",)),
+    ".webm": Container(
+        "libvpx-vp9",
+        "yuv420p",
+        ("-crf", "18", "-b:v", "0", "-row-mt", "1", "-cpu-used", "3"),
+        ("opus", "vorbis"),
+        fallback="libopus",
+    ),
+    ".gif": Container("ffv1", "", (), ()),
+    ".webp": Container("ffv1", "", (), ()),
+}
+CODEC_OPTIONS = {"libx264": MP4.options, "libx265": ("-crf", "18", "-tag:v", "hvc1")}
+
+
+class FilmSink:
+    """A film, encoded as it comes; sound, chapters and tags join it at the end."""
+
+    def __init__(self, path: str, info: Info, encoding: Encoding, comment: str):
+        self.path, self.notices, self.count = path, [], 0
+        self._info, self._comment = info, comment
+        self._final, self._suffix = Path(path), Path(path).suffix.lower()
+        self._container = CONTAINERS[self._suffix]
+        self._codec = encoding.codec if encoding.codec and self._container.sound else self._container.codec
+        self._pix_fmt = encoding.pix_fmt or self._default_pix_fmt(encoding)
+        self._deep = "gbrp16" in self._pix_fmt or any(d in self._pix_fmt for d in ("10", "12", "14", "16"))
+        self._pad = self._padding()
+        animation = self._suffix in (".gif", ".webp")
+        self._raw = hidden(self._final, ".mkv" if animation else self._suffix)
+        self._done = hidden(self._final, self._suffix)
+        self._process = self._start(encoding)
+        if info.sound and not self._container.sound:
+            self.notices.append(f"{self._suffix} holds no sound: the film's sound is left out")
+
+    def write(self, image: Tensor) -> None:
+        right, below = self._pad
+        pixels = np.pad(quantise(image, 16 if self._deep else 8), ((0, below), (0, right), (0, 0)), mode="edge")
+        try:
+            self._process.write(memoryview(pixels.tobytes()))
+        except ffmpeg.FFmpegError as error:
+            raise SinkError(self._failed(error)) from error
+        self.count += 1
+
+    def commit(self, whole: bool) -> None:
+        try:
+            self._process.wait()
+            if (found := len(probe(str(self._raw)).times)) != self.count:
+                raise ffmpeg.FFmpegError(f"the encoder kept {found} of {self.count} frames")
+            if self._suffix in (".gif", ".webp"):
+                self._animate()
+            else:
+                self._mux(whole)
+            os.replace(self._done, self._final)
+        except (ffmpeg.FFmpegError, OSError) as error:
+            raise SinkError(self._failed(error)) from error
+
+    def discard(self) -> None:
+        self._process.__exit__(None, None, None)
+        for left in (self._raw, self._done):
+            left.unlink(missing_ok=True)
+
+    def _start(self, encoding: Encoding) -> ffmpeg.Process:
+        """Start the encoder, once it has shown on a black frame that it can: not after hours of dreaming."""
+        command = self._command(encoding)
+        size = (self._info.width + self._pad[0]) * (self._info.height + self._pad[1])
+        try:
+            with ffmpeg.writer(command) as rehearsal:
+                rehearsal.write(memoryview(bytes(size * 3 * (2 if self._deep else 1))))
+                rehearsal.wait()
+            return ffmpeg.writer(command)
+        except ffmpeg.FFmpegError as error:
+            self._raw.unlink(missing_ok=True)
+            self._done.unlink(missing_ok=True)
+            raise SinkError(
+                f"{self.path} cannot be encoded ({error}): do --codec, --crf and --pix-fmt suit each other and the "
+                "file type, and is there room on the disk?"
+            ) from error
+
+    def _command(self, encoding: Encoding) -> list[str]:
+        info, (right, below) = self._info, self._pad
+        size = f"{info.width + right}x{info.height + below}"
+        raw = ["-f", "rawvideo", "-pix_fmt", "rgb48le" if self._deep else "rgb24", "-s", size, "-r", str(info.rate)]
+        options = CODEC_OPTIONS.get(self._codec, ()) if encoding.codec else self._container.options
+        if encoding.crf is not None:
+            options = (*options, "-crf", str(encoding.crf))
+        tags = ["-metadata", f"comment={self._comment}"] if self._comment else []
+        return [
+            *raw, "-i", "pipe:0", "-vf", self._colour(), "-c:v", self._codec, *options, "-fps_mode", "passthrough",
+            *tags, "-y", f"file:{self._raw}",
+        ]  # fmt: skip
+
+    def _colour(self) -> str:
+        """Return the filters that turn full-range RGB into the pixel format, marked as the source was."""
+        colour = self._info.colour
+        aspect = f"setsar={self._info.aspect}"
+        light = f"color_primaries={colour.primaries}:color_trc={colour.transfer}"
+        if _is_rgb(self._pix_fmt):
+            return f"format={self._pix_fmt},setparams=range=2:{light},{aspect}"
+        return (
+            f"scale=out_color_matrix={colour.matrix}:out_range={colour.range}:flags={SWS},format={self._pix_fmt},"
+            f"setparams=range={colour.range}:colorspace={colour.matrix}:{light},{aspect}"
+        )
+
+    def _default_pix_fmt(self, encoding: Encoding) -> str:
+        if self._codec == "ffv1":
+            return "gbrp16le" if self._info.depth == 16 and self._suffix == ".mkv" else "bgr0"
+        return self._container.pix_fmt if not encoding.codec or self._codec != "ffv1" else "bgr0"
+
+    def _padding(self) -> tuple[int, int]:
+        """Return columns and rows to repeat at the right and below, where chroma is halved and the codec insists."""
+        halved = {"yuv420p": (2, 2), "yuv422p": (2, 1), "yuvj420p": (2, 2), "nv12": (2, 2), "p010": (2, 2)}
+        across, down = next((v for k, v in halved.items() if self._pix_fmt.startswith(k)), (1, 1))
+        if self._codec in ("libvpx-vp9", "libaom-av1", "libsvtav1", "ffv1"):  # these keep odd sizes
+            return 0, 0
+        pad = -self._info.width % across, -self._info.height % down
+        if any(pad):
+            size = f"{self._info.width + pad[0]}x{self._info.height + pad[1]}"
+            self.notices.append(
+                f"{self._codec} in {self._pix_fmt} wants even sizes: padded to {size} "
+                "(--pix-fmt yuv444p or an .mkv keeps the size)"
+            )
+        return pad
+
+    def _mux(self, whole: bool) -> None:
+        """Join the encoded picture with the source's sound, chapters and tags, all copied."""
+        info = self._info
+        if info.kind != "film" or not Path(info.path).is_file():
+            os.replace(self._raw, self._done)
+            return
+        delay = ["-itsoffset", f"{float(info.delay):.6f}"] if info.delay * info.rate >= Fraction(1, 2) else []
+        part: list[str] = ["-ss", f"{float(info.start):.6f}"] if info.start else []
+        if info.cut or not whole:
+            part += ["-t", f"{float(info.delay + self.count / info.rate):.6f}"]
+        sound = ["-map", "1:a?", *self._sound()] if info.sound and self._container.sound else []
+        chapters = ["-map_chapters", "-1" if info.cut or not whole else "1"]
+        ffmpeg.run([
+            *delay, *ffmpeg.input_args(str(self._raw)), *part, *ffmpeg.input_args(info.path),
+            "-map", "0:v", "-c:v", "copy", *sound, "-map_metadata", "1", *chapters,
+            "-metadata", f"comment={self._comment}", *self._container.wanted, "-y", f"file:{self._done}",
+        ])  # fmt: skip
+
+    def _sound(self) -> list[str]:
+        """Return, track by track, whether sound is copied or re-encoded; the latter is said."""
+        args = []
+        for track, codec in enumerate(self._info.sound):
+            if codec in self._container.sound or "*" in self._container.sound:
+                args += [f"-c:a:{track}", "copy"]
+            else:
+                args += [f"-c:a:{track}", self._container.fallback, f"-b:a:{track}", "256k"]
+                kind = self._container.fallback.removeprefix("lib")
+                self.notices.append(f"{self._suffix} does not hold {codec} sound: re-encoded to {kind}")
+        return args
+
+    def _animate(self) -> None:
+        """Turn the lossless film into a GIF with one palette made for it, or an animated WebP."""
+        raw, rate = ffmpeg.input_args(str(self._raw)), self._info.rate
+        if self._suffix == ".webp":
+            encode = ["-c:v", "libwebp_anim", "-pix_fmt", "yuv420p", "-quality", "85", "-loop", "0"]
+            ffmpeg.run([*raw, *encode, "-y", f"file:{self._done}"])
+        else:
+            if rate > 50:
+                self.notices.append(f"most players show a GIF of {float(rate):g} frames per second slower: try .webp")
+            palette = hidden(self._final, ".png")
+            try:
+                ffmpeg.run([*raw, "-vf", "palettegen=stats_mode=full", "-y", f"file:{palette}"])
+                dither = "[0:v][1:v]paletteuse=dither=sierra2_4a:diff_mode=rectangle"
+                show = ["-filter_complex", dither, "-loop", "0"]
+                ffmpeg.run([*raw, *ffmpeg.input_args(str(palette)), *show, "-y", f"file:{self._done}"])
+            finally:
+                palette.unlink(missing_ok=True)
+        if self._done.stat().st_size <= TAGGED:
+            self._done.write_bytes(tagged(self._done.read_bytes(), self._comment))
+
+    def _failed(self, error: Exception) -> str:
+        return f"{self.path} could not be written ({error}): is the disk full?"
+
+
+def _is_rgb(pix_fmt: str) -> bool:
+    return pix_fmt.startswith(("gbr", "rgb", "bgr"))

@@ -1,0 +1,227 @@
+"""The command as a user types it: what it makes, and one clear line for everything that goes wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import SAMPLES
+from test_media import packets, read
+
+from dreamvideo import Recipe, SinkError, cli, dream_image, dream_video, job
+from dreamvideo.media import read_recipe
+
+MakeClip = Callable[..., Path]
+QUICK = ["--octaves", "1", "--iterations", "2", "--refine", "1"]
+
+
+def dreamvideo(*args: object, **kwargs: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dreamvideo", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, **kwargs)  # type: ignore
+
+
+def run(*args: object) -> int:
+    """Run the command in this process, where torch is loaded already."""
+    return cli.main([str(arg) for arg in args])
+
+
+def test_the_sample_is_dreamed_by_the_command(tmp_path: Path) -> None:
+    sample = SAMPLES / "bunny.mp4"
+    done = dreamvideo(sample, tmp_path / "out.mp4", "--size", "160x90", "--end", "1", *QUICK,
+                      "--save-recipe", tmp_path / "r.toml")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"25/25 frames, +[\d.]+s/frame, [\d:]+ left", done.stderr)
+    info, frames = read(tmp_path / "out.mp4")
+    assert (info.width, info.height, info.rate, info.count, info.sound) == (160, 90, 25, 25, ("aac",))
+    original = read(sample, size="160x90", end="1")[1]
+    change = [np.abs(a.pixels.astype(int) - b.pixels).mean() for a, b in zip(frames, original, strict=True)]
+    assert min(change) > 2  # every frame is dreamed
+    shown = dreamvideo("show", tmp_path / "out.mp4")
+    assert shown.stdout == (tmp_path / "r.toml").read_text()
+    recipe = Recipe.from_toml(shown.stdout)
+    assert (recipe.clip.size, recipe.dream.iterations, recipe.dream.step) == ("160x90", 2, Recipe().dream.step)
+
+
+def test_a_saved_recipe_makes_the_same_film(clip: MakeClip, tmp_path: Path) -> None:
+    path = clip("a.mp4", frames=4)
+    assert run(path, tmp_path / "a.mkv", "--strength", "0.7", *QUICK, "--save-recipe", tmp_path / "r.toml") == 0
+    assert run(path, tmp_path / "b.mkv", "--recipe", tmp_path / "r.toml") == 0
+    assert packets(tmp_path / "a.mkv", "video") == packets(tmp_path / "b.mkv", "video")
+
+
+def test_help_is_quick_grouped_and_loads_no_torch() -> None:
+    code = (
+        "import sys; sys.argv = ['dreamvideo', '--help']; from dreamvideo.__main__ import run\n"
+        "try: run()\nfinally: assert not {'torch', 'numpy', 'av'} & sys.modules.keys()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for flag in ("model", "weights", "layers", "octaves", "octave-scale", "iterations", "step", "jitter", "strength",
+                 "persistence", "flow", "seed", "device", "precision", "threads", "recipe", "set", "codec", "crf",
+                 "pix-fmt", "size", "start", "end", "fps", "preview", "save-recipe", "overwrite"):  # fmt: skip
+        assert f"--{flag} " in done.stdout, flag
+
+
+def test_flags_win_over_set_over_recipe_over_preset(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text("[dream]\nstep = 0.1\niterations = 7\nseed = 3\n")
+    _, recipe = cli._parse(
+        ["a", "b", "--preset", "classic", "--recipe", str(tmp_path / "r.toml"), "--set", "dream.seed=4",
+         "--set", "dream.iterations=8", "--iterations", "9", "--layers", "blocks.9=1,blocks.10=1"]
+    )  # fmt: skip
+    assert (recipe.dream.octaves, recipe.dream.step, recipe.dream.seed, recipe.dream.iterations) == (3, 0.1, 4, 9)
+    assert (recipe.network.model, recipe.network.layers) == ("inception_v3", "blocks.9=1,blocks.10=1")
+
+
+def test_a_still_and_a_sequence_and_a_preview(clip: MakeClip, tmp_path: Path) -> None:
+    assert run(SAMPLES / "astronaut.jpg", tmp_path / "still.png", "--size", "96x96", *QUICK) == 0
+    assert cv2.imread(str(tmp_path / "still.png")).shape == (96, 96, 3)
+    path = clip("a.mp4", rate="10", frames=12)
+    assert run(path, tmp_path / "frames" / "%03d.png", *QUICK) == 0
+    assert len(os.listdir(tmp_path / "frames")) == 12
+    assert run(tmp_path / "frames", tmp_path / "again.webm", "--fps", "25", *QUICK) == 0
+    assert read(tmp_path / "again.webm")[0].rate == 25
+    assert run(path, tmp_path / "look.png", "--preview", "0.7", *QUICK) == 0
+    look, frame = cv2.imread(str(tmp_path / "look.png")), cv2.imread(str(tmp_path / "frames" / "008.png"))
+    assert np.array_equal(look, frame)  # as it is in the film
+    assert "[dream]" in read_recipe(str(tmp_path / "look.png"))
+
+
+ERRORS = [
+    (["none.mp4", "o.mp4"], 1, "none.mp4 does not exist"),
+    (["none/", "o.mp4"], 1, "none/"),
+    (["text.mp4", "o.mp4"], 1, "text.mp4"),
+    (["sound.m4a", "o.mp4"], 1, "no video"),
+    (["a.mp4", "a.mp4"], 1, "input itself"),
+    (["a.mp4", "there.mp4"], 1, "--overwrite"),
+    (["a.mp4", "text.mp4/o.mp4"], 1, "folder"),
+    (["a.mp4", "/proc/o.mp4"], 1, "choose another folder"),
+    (["a.mp4", "o.xyz"], 1, ".mp4"),
+    (["a.mp4", "o.mp4", "--layers", "block.9"], 1, "blocks.9"),
+    (["a.mp4", "o.mp4", "--model", "resnet5"], 1, "resnet50"),
+    (["a.mp4", "o.mp4", "--model", "vgg16", "--weights", "none.pth"], 1, "none.pth"),
+    (["a.mp4", "o.mp4", "--device", "cuda:77"], 1, "--device cpu"),
+    (["a.mp4", "o.mp4", "--codec", "nonesuch"], 1, "codec"),
+    (["a.mp4", "o.mp4", "--start", "99"], 1, "no frame"),
+    (["a.mp4", "o.mp4", "--size", "huge"], 1, "1280x720"),
+    (["a.mp4", "o.mp4", "--step", "7"], 1, "dream.step"),
+    (["a.mp4", "o.png", "--preview", "99"], 1, "no frame at 99"),
+    (["a.mp4", "o.mp4", "--recipe", "none.toml"], 1, "none.toml"),
+    (["a.mp4", "o.mp4", "--set", "dream.stop=1"], 1, "step"),
+    (["a.mp4", "o.mp4", "--preset", "klassic"], 1, "classic"),
+    (["show", "a.mp4"], 1, "no recipe"),
+    (["show", "none.mp4"], 1, "does not exist"),
+    (["a.mp4", "o.mp4", "--nonesuch", "1"], 2, "--nonesuch"),
+    (["a.mp4", "o.mp4", "--iterations", "many"], 2, "--iterations"),
+    (["a.mp4"], 2, "OUTPUT"),
+]
+
+
+@pytest.mark.parametrize(("args", "code", "says"), ERRORS, ids=[" ".join(args) for args, _, _ in ERRORS])
+def test_every_mistake_gets_one_clear_line(
+    args: list[str], code: int, says: str, clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    clip("a.mp4", frames=3, sound=1)
+    clip("sound.m4a", frames=3, sound=1, tail=("-vn",))
+    (tmp_path / "text.mp4").write_text("I am no film")
+    (tmp_path / "there.mp4").write_text("dear")
+    monkeypatch.chdir(tmp_path)
+    before = sorted(os.listdir(tmp_path))
+    try:
+        assert cli.main(args) == code
+    except SystemExit as stopped:  # usage, told by the library that reads the flags
+        assert stopped.code == code
+    told = capfd.readouterr().err
+    assert says in told
+    assert "Traceback" not in told
+    if code == 1:
+        assert len(told.strip().splitlines()) == 1
+    assert sorted(os.listdir(tmp_path)) == before
+    assert (tmp_path / "there.mp4").read_text() == "dear"
+
+
+def test_a_truncated_film_is_dreamed_as_far_as_it_goes(
+    clip: MakeClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = clip("a.mp4", frames=30, size="160x120", tail=("-movflags", "+faststart", "-g", "5")).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) // 2])
+    assert run(tmp_path / "cut.mp4", tmp_path / "o.mkv", *QUICK) == 0
+    told = capfd.readouterr().err
+    got = read(tmp_path / "o.mkv")[0].count
+    assert 3 < got < 30
+    assert re.search(rf"declares 30 frames and holds \d+|{got} of 30", told)
+
+
+def test_an_encoder_killed_in_the_middle_leaves_nothing(clip: MakeClip, tmp_path: Path) -> None:
+    path = clip("a.mp4", frames=20)
+    (tmp_path / "out").mkdir()
+
+    def kill(event: job.Event) -> None:
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            if b"pipe:0" in entry.read_bytes() and str(tmp_path).encode() in entry.read_bytes():
+                os.kill(int(entry.parent.name), signal.SIGKILL)
+
+    recipe = Recipe().set("dream.octaves=1").set("dream.iterations=1")
+    with pytest.raises(SinkError, match="could not be written"):
+        dream_video(path, tmp_path / "out" / "o.mp4", recipe, on_event=kill)
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_a_full_disk_is_one_clear_line(clip: MakeClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)], check=False)
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        capfd.readouterr()
+        path = clip("a.mp4", frames=30, size="320x240")
+        assert run(path, disk / "o.mkv", "--octaves", "1", "--iterations", "0", "--refine", "0") == 1
+        told = capfd.readouterr().err.strip().splitlines()[-1]
+        assert "o.mkv" in told
+        assert "full" in told
+        assert os.listdir(disk) == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_ctrl_c_finishes_the_file_with_what_is_done(clip: MakeClip, tmp_path: Path) -> None:
+    path = clip("a.mp4", rate="25", frames=250, size="320x240", sound=1)
+    command = [sys.executable, "-m", "dreamvideo", str(path), str(tmp_path / "o.mp4")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    told = ""
+    assert process.stderr is not None
+    began = time.monotonic()
+    while " 3/250" not in told and time.monotonic() - began < 120:  # the bar says when three frames are done
+        told += process.stderr.read(1)
+    os.killpg(process.pid, signal.SIGINT)
+    told += process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    done = int(re.search(r"stopped after (\d+) of 250 frames", told)[1])  # type: ignore[index]
+    info, frames = read(tmp_path / "o.mp4")
+    assert len(frames) == info.count == done
+    assert info.sound == ("aac",)
+
+
+def test_notices_are_given_once(clip: MakeClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = clip("a.mkv", frames=2, sound=1, tail=("-vf", "scale=63:47", "-c:v", "ffv1", "-pix_fmt", "bgr0"))
+    assert run(path, tmp_path / "o.gif", *QUICK) == 0
+    assert capfd.readouterr().err.count("no sound") == 1
+
+
+def test_dream_image_returns_a_picture_of_the_same_shape(photo: np.ndarray, quick: Recipe) -> None:
+    dreamed = dream_image(photo, quick)
+    assert dreamed.shape == photo.shape
+    assert dreamed.dtype == np.float32
+    assert 0.01 < np.abs(dreamed - photo / 255).mean() < 0.3
+    with pytest.raises(ValueError, match="RGB"):
+        dream_image(photo[..., 0], quick)

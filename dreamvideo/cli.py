@@ -6,7 +6,9 @@ Exit codes: 0 done, 1 an error with a remedy, 2 bad usage, 130 stopped by Ctrl-C
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import io
 import os
 import signal
 import sys
@@ -105,9 +107,17 @@ def _parse(argv: list[str]) -> tuple[Job, Recipe]:
     sections = {name: _section(name, getattr(base, name)) for name in vars(base)}
     fields = [(name, type(section), dataclasses.field(default=section)) for name, section in sections.items()]
     arguments: Any = dataclasses.make_dataclass("Arguments", [("job", Job), *fields])
-    parsed = tyro.cli(
-        arguments, prog="dreamvideo", description=DESCRIPTION, args=argv, config=(tyro.conf.OmitArgPrefixes,)
-    )
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told):
+            parsed = tyro.cli(
+                arguments, prog="dreamvideo", description=DESCRIPTION, args=argv, config=(tyro.conf.OmitArgPrefixes,)
+            )
+    except SystemExit as usage:
+        if usage.code:
+            words = " ".join(told.getvalue().translate(str.maketrans("", "", "╭╮╰╯─│")).split())
+            print(f"dreamvideo: {words.removeprefix('Parsing error ')}", file=sys.stderr)
+        raise
     return parsed.job, Recipe().merge({name: dataclasses.asdict(getattr(parsed, name)) for name in sections})
 
 
@@ -125,10 +135,11 @@ def _section(name: str, section: Any) -> Any:
 def _dream(job: Job, recipe: Recipe) -> int:
     from . import job as jobs
 
-    if job.save_recipe:
-        _save_recipe(job.save_recipe, recipe, job.overwrite)
+    _check_recipe_path(job)
     if job.preview:
-        jobs.preview(job.input, job.output, job.preview, recipe, overwrite=job.overwrite)
+        with _Progress() as progress:
+            jobs.preview(job.input, job.output, job.preview, recipe, overwrite=job.overwrite, on_event=progress)
+        _save_recipe(job.save_recipe, recipe)
         return 0
     asked = False
 
@@ -147,6 +158,7 @@ def _dream(job: Job, recipe: Recipe) -> int:
             )
     finally:
         signal.signal(signal.SIGINT, usual)
+    _save_recipe(job.save_recipe, recipe)
     if result.stopped:
         kept = f"{result.path} holds the {result.done} frames that are done" if result.done else "nothing was written"
         print(f"dreamvideo: stopped after {result.done} of {result.total} frames; {kept}", file=sys.stderr)
@@ -177,8 +189,20 @@ class _Progress:
             self._bar.close()
 
 
-def _save_recipe(path: str, recipe: Recipe, overwrite: bool) -> None:
-    if os.path.exists(path) and not overwrite:
-        raise DreamError(f"{path} exists already: give --save-recipe another name, or --overwrite")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(recipe.to_toml())
+def _check_recipe_path(job: Job) -> None:
+    """Refuse a --save-recipe that would lose something, before any work is done."""
+    path = job.save_recipe
+    if path and os.path.exists(path):
+        if any(os.path.exists(other) and os.path.samefile(path, other) for other in (job.input, job.output)):
+            raise DreamError(f"{path} is the input or output itself: give --save-recipe another name")
+        if not job.overwrite:
+            raise DreamError(f"{path} exists already: give --save-recipe another name, or --overwrite")
+    if path and not os.path.isdir(os.path.dirname(path) or "."):
+        raise DreamError(f"the folder of {path} does not exist: give --save-recipe another name")
+
+
+def _save_recipe(path: str, recipe: Recipe) -> None:
+    if path:
+        with open(path + ".part", "w", encoding="utf-8") as file:
+            file.write(recipe.to_toml())
+        os.replace(path + ".part", path)

@@ -84,7 +84,7 @@ class Dreamer:
         self,
         image: Tensor,
         index: int = 0,
-        seed: Tensor | None = None,
+        carried: Tensor | None = None,
         iterations: int | None = None,
         step: Tensor | None = None,
     ) -> Tensor:
@@ -94,23 +94,24 @@ class Dreamer:
             image: float RGB in [0, 1], shape (3, H, W).
             index: number the jitter is drawn from: the frame's where a dream is carried on, else the same for all,
                 since a fresh dream that shakes is one that flickers.
-            seed: a dream layer of the same shape to start from; None starts from the image alone.
+            carried: a dream layer of the same shape to start from; None starts from the image alone.
             iterations: ascent steps per octave; the recipe's by default.
             step: the step of every pixel, (1, H, W); the recipe's everywhere by default.
 
         Returns:
             L of the same shape, so that image + L is the dream; not clamped.
         """
-        frame, carried = image[None], torch.zeros_like(image)[None] if seed is None else seed[None]
+        frame = image[None]
+        ground = torch.zeros_like(frame) if carried is None else carried[None]
         steps = torch.full_like(frame[:, :1], self.recipe.step) if step is None else step[None]
         count = self.recipe.iterations if iterations is None else iterations
         sizes = octave_sizes(frame.shape[-2], frame.shape[-1], self.recipe.octaves, self.recipe.octave_scale)
         added = torch.zeros_like(resize(frame, sizes[0]))
         for octave, size in enumerate(sizes):
-            base = self._base(frame, sizes, octave) + resize(carried, size)
+            base = self._base(frame, sizes, octave) + resize(ground, size)
             dream = base + resize(added, size)
             added = self.ascend(dream, resize(steps, size), self.shifts(index, octave, count)) - base
-        return (carried + added)[0]
+        return (ground + added)[0]
 
     def ascend(self, dream: Tensor, step: Tensor, shifts: list[tuple[int, int]]) -> Tensor:
         """Climb the objective from an image (1, 3, h, w): one normalised gradient step (1, 1, h, w) per shift."""

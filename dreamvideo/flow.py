@@ -20,6 +20,9 @@ Gray = NDArray[np.uint8]
 Field = NDArray[np.float32]
 
 
+SMALLEST = 16  # px; DIS takes no smaller pictures
+
+
 @dataclass(frozen=True)
 class Motion:
     """What moved between two frames.
@@ -39,7 +42,12 @@ class Motion:
 
 def dis(current: Gray, previous: Gray) -> Field:
     """Return dense inverse search flow (Kroeger et al. 2016), shape (H, W, 2)."""
-    return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(current, previous, None)
+    h, w = current.shape
+    grow = (0, max(SMALLEST - h, 0), 0, max(SMALLEST - w, 0))
+    if any(grow):
+        current, previous = (cv2.copyMakeBorder(g, *grow, cv2.BORDER_REPLICATE) for g in (current, previous))
+    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(current, previous, None)
+    return flow[:h, :w]
 
 
 def farneback(current: Gray, previous: Gray) -> Field:
@@ -95,6 +103,8 @@ def _squares(*planes: Field) -> Field:
 
 def warp(image: Tensor, flow: Tensor, mode: str = "bicubic") -> Tensor:
     """Return image (C, H, W) sampled at p + flow(p), flow (2, H, W) in px; beyond the edge, the edge's own pixel."""
+    if image.device.type == "mps":  # whose grid_sample lacks border padding in some versions
+        return warp(image.cpu(), flow.cpu(), mode).to(image.device)
     h, w = image.shape[-2:]
     x = torch.arange(w, device=image.device) + flow[0]
     y = torch.arange(h, device=image.device)[:, None] + flow[1]

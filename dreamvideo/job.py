@@ -92,11 +92,18 @@ def dream_video(
             for notice in (*opened.info.notices, *sink.notices):
                 on_event(Event(0, total, notice))
             said = len(sink.notices)
-            done, stopped = _render(opened, sink, recipe, on_event, stop)
-            if done == 0:
-                if stopped:
-                    return Result(str(output), 0, total, True)
+            try:
+                stopped = _render(opened, sink, recipe, on_event, stop)
+            except SourceError as error:
+                if not sink.count:
+                    raise
+                sink.commit(whole=False)
+                raise SourceError(f"{error}; {output} holds the {sink.count} frames before it") from error
+            done = sink.count
+            if not done and not stopped:
                 raise SourceError(f"no frame of {source} can be decoded: is it complete?")
+            if not done:
+                return Result(str(output), 0, total, True)
             sink.commit(whole=not stopped)
             for notice in sink.notices[said:]:
                 on_event(Event(done, total, notice))
@@ -107,29 +114,33 @@ def dream_video(
 
 def _render(
     source: media.Source, sink: media.Sink, recipe: Recipe, on_event: Callable[[Event], None], stop: Callable[[], bool]
-) -> tuple[int, bool]:
-    """Run the loop from source to sink; return frames written, and whether it was stopped."""
+) -> bool:
+    """Run the loop from source to sink; return whether it was stopped."""
     from .pipeline import Engine, render
 
-    engine, done = Engine(recipe), 0
-    with closing(render(source, engine)) as pictures:
+    with closing(render(source, Engine(recipe))) as pictures:
         while not stop():
             picture = next(pictures, None)
             if picture is None:
-                return done, False
+                return False
             sink.write(picture[0])
-            done += 1
-            on_event(Event(done, source.info.count))
-    return done, True
+            on_event(Event(sink.count, source.info.count))
+    return True
 
 
 def preview(
-    source: str | Path, output: str | Path, at: str, recipe: Recipe | None = None, *, overwrite: bool = False
+    source: str | Path,
+    output: str | Path,
+    at: str,
+    recipe: Recipe | None = None,
+    *,
+    overwrite: bool = False,
+    on_event: Callable[[Event], None] = _ignore,
 ) -> Result:
     """Dream the frame at one moment of a film as a still, after a run-up, so that it looks as it will in the film.
 
     Args:
-        source, recipe, overwrite: as for `dream_video`.
+        source, recipe, overwrite, on_event: as for `dream_video`.
         output: a picture file.
         at: seconds or mm:ss.s from the film's start.
 
@@ -139,18 +150,19 @@ def preview(
     from .pipeline import Engine, render
 
     recipe = recipe or Recipe()
-    moment = parse_time(at) or Fraction(0)
-    clip = recipe.clip
+    moment, clip = parse_time(at) or Fraction(0), recipe.clip
     with media.open_source(str(source), clip) as whole:
         info = whole.info
-    start = parse_time(clip.start) or Fraction(0)
-    if not start <= moment < start + info.count / info.rate:
-        last = float(start + info.count / info.rate)
-        raise SourceError(f"{source} has no frame at {at}: take a moment from {float(start):g} to {last:.6g} s")
-    index = int((moment - start) * info.rate)
+    first = (parse_time(clip.start) or Fraction(0)) + info.delay
+    last = first + info.count / info.rate
+    if not first <= moment < last:
+        raise SourceError(f"{source} has no frame at {at}: take a moment from {float(first):g} to {float(last):.6g} s")
+    index = int((moment - first) * info.rate)
     before = max(index - PREROLL, 0)
-    microseconds = math.floor((start + before / info.rate) * 1_000_000)
+    microseconds = math.floor((first + before / info.rate) * 1_000_000)
     part = dataclasses.replace(clip, start=f"{microseconds / 1_000_000:.6f}") if before else clip
+    for notice in info.notices:
+        on_event(Event(0, 1, notice))
     picture = None
     with (
         media.open_source(str(source), part) as opened,
@@ -158,8 +170,8 @@ def preview(
     ):
         taken = itertools.islice(opened, index - before + 1)
         frames = (dataclasses.replace(frame, index=frame.index + before) for frame in taken)
-        for picture, _ in render(frames, Engine(recipe)):  # noqa: B007 - the last one is wanted
-            pass
+        for done, (picture, _) in enumerate(render(frames, Engine(recipe)), 1):  # noqa: B007 - the last one is wanted
+            on_event(Event(done, index - before + 1))
         if picture is None:
             raise SourceError(f"no frame of {source} can be decoded at {at}: is it complete?")
         sink.write(picture)

@@ -204,7 +204,7 @@ def _lite0_key(key: str) -> str:
             "_bn1": "depthwise.norm",
             "_project_conv": "project.conv",
             "_bn2": "project.norm",
-        }[part]
+        }.get(part, part)
         return f"blocks.{index}.{part}.{leaf}"
     for ours, theirs in {"_conv_stem": "stem.conv", "_bn0": "stem.norm", "_conv_head": "head.conv"}.items():
         key = key.replace(ours, theirs)

@@ -112,8 +112,9 @@ def read_ahead(items: Iterable[T], depth: int = AHEAD) -> Generator[T]:
         return False
 
     def work() -> None:
-        source = iter(items)
+        source: Iterator[T] | None = None
         try:
+            source = iter(items)
             for item in source:
                 if not put(lambda item=item: item):  # type: ignore[misc]
                     break

@@ -57,7 +57,9 @@ class Dream:
     octave_scale: Annotated[float, Param("size ratio from octave to octave", 1.01, 4)] = 1.4
     iterations: Annotated[int, Param("ascent steps per octave of a fresh dream", 0, 10_000)] = 20
     step: Annotated[float, Param("mean change of a pixel per ascent step, white = 1", 0, 1)] = 0.01
-    jitter: Annotated[int, Param("largest random shift of an ascent step, px", 0, 512)] = 16
+    jitter: Annotated[int, Param("largest random shift of an ascent step, px; below 32 edges stay plain", 0, 8192)] = (
+        512
+    )
     shaping: Annotated[
         Literal["laplacian", "mean"], Param("gradient: every scale made equally strong, or left as it is")
     ] = "laplacian"
@@ -167,9 +169,10 @@ class Recipe:
             read = tomllib.loads(f"v = {value}")["v"]
         except tomllib.TOMLDecodeError:
             read = value.strip()
-        numeric = isinstance(read, (int, float)) and not isinstance(read, bool)
         wants_text = any((section, key) == (s, k) and kind is str for s, k, kind, _ in parameters())
-        return self.merge({section.strip(): {key.strip(): value.strip() if numeric and wants_text else read}})
+        if wants_text and not isinstance(read, str):  # 12 and 00:01:30 are numbers and times to TOML
+            read = value.strip()
+        return self.merge({section.strip(): {key.strip(): read}})
 
     def to_toml(self) -> str:
         """Return the complete recipe as TOML; `from_toml` gives the same recipe back."""

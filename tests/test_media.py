@@ -16,7 +16,7 @@ import torch
 from conftest import SAMPLES, ffmpeg
 from PIL import Image
 
-from dreamvideo import Frame, Recipe, RecipeError, SinkError, SourceError, open_sink, open_source
+from dreamvideo import Frame, Recipe, RecipeError, SinkError, SourceError, flow, open_sink, open_source
 from dreamvideo.media import Info, read_recipe
 from dreamvideo.media.names import natural
 from dreamvideo.recipe import Clip, Encoding
@@ -118,6 +118,43 @@ def test_a_variable_rate_becomes_constant_without_drift(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "c.mp4")) as container:
         video, audio = container.streams.video[0], container.streams.audio[0]
         assert abs(video.duration * video.time_base - audio.duration * audio.time_base) < 3 / info.rate
+
+
+def test_a_varying_rate_with_reordered_frames_gives_every_frame(tmp_path: Path) -> None:
+    source = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=10", "-t", "6"]
+    gap = "select='lt(t,1)+gte(t,4)'"  # a frame is held for three seconds
+    ffmpeg(*source, "-vf", gap, "-fps_mode", "vfr", "-bf", "3", tmp_path / "v.mp4")
+    info, frames = read(tmp_path / "v.mp4")
+    assert len(frames) == info.count
+    assert float(info.count / info.rate) == pytest.approx(6, abs=0.2)
+    late, part = read(tmp_path / "v.mp4", start="2")
+    assert len(part) == late.count
+    assert float(late.count / late.rate) == pytest.approx(4, abs=0.2)
+    held = [k for k, frame in enumerate(part) if np.array_equal(frame.pixels, part[0].pixels)]
+    assert len(held) / late.rate == pytest.approx(2, abs=0.2)  # until the next picture, four seconds in
+
+
+def test_a_trimmed_film_is_not_called_truncated(clip: MakeClip, tmp_path: Path) -> None:
+    path = clip("a.mp4", rate="25", frames=100)
+    ffmpeg("-ss", 1.5, "-i", path, "-c", "copy", tmp_path / "trimmed.mp4")  # an edit list hides what lies before
+    info, frames = read(tmp_path / "trimmed.mp4")
+    assert not info.notices
+    assert len(frames) == info.count
+
+
+def test_hidden_frames_of_vp8_are_not_counted(clip: MakeClip, tmp_path: Path) -> None:
+    tail = ("-c:v", "libvpx", "-auto-alt-ref", "1", "-lag-in-frames", "16", "-b:v", "200k")
+    info, frames = read(clip("a.webm", rate="25", frames=50, tail=tail))
+    assert (info.rate, info.count, len(frames)) == (25, 50, 50)
+
+
+@pytest.mark.parametrize("size", ["2x2", "8x8", "64x2"])
+def test_tiny_films_move_too(size: str, clip: MakeClip) -> None:
+    w, h = size.split("x")
+    tail = ("-vf", f"scale={w}:{h}", "-c:v", "ffv1", "-pix_fmt", "bgr0")
+    frames = read(clip("a.mkv", frames=2, tail=tail))[1]
+    motion = flow.estimate(flow.gray(frames[1].pixels), flow.gray(frames[0].pixels))
+    assert motion.flow.shape == (2, int(h), int(w))
 
 
 @pytest.mark.parametrize(
@@ -280,7 +317,10 @@ def test_every_film_sink_keeps_rate_count_size_colour_and_recipe(
 
 
 def test_codec_crf_and_pixel_format_can_be_chosen(clip: MakeClip, tmp_path: Path) -> None:
-    copy(clip("a.mp4"), tmp_path / "o.mkv", Encoding(codec="libx265", crf=30, pix_fmt="yuv444p10le"))
+    copy(clip("a.mp4"), tmp_path / "x.mkv", Encoding(codec="libx264"))
+    with av.open(str(tmp_path / "x.mkv")) as container:
+        assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"  # what players can show
+    copy(tmp_path / "a.mp4", tmp_path / "o.mkv", Encoding(codec="libx265", crf=30, pix_fmt="yuv444p10le"))
     with av.open(str(tmp_path / "o.mkv")) as container:
         assert container.streams.video[0].codec_context.pix_fmt == "yuv444p10le"
         assert container.streams.video[0].codec_context.name == "hevc"
@@ -322,7 +362,9 @@ def test_a_deep_film_stays_deep(tmp_path: Path) -> None:
     [
         ("a.mp4", ("-c:a", "aac"), "o.mp4", True),
         ("a.mp4", ("-c:a", "aac"), "o.mov", True),
+        ("a.mp4", ("-c:a", "libmp3lame"), "o.mp4", True),
         ("a.mkv", ("-c:v", "ffv1", "-c:a", "flac"), "o.mkv", True),
+        ("a.mkv", ("-c:v", "ffv1", "-c:a", "flac"), "o.mp4", True),
         ("a.mov", ("-c:a", "pcm_s16le"), "o.mov", True),
         ("a.webm", ("-c:v", "libvpx-vp9", "-c:a", "libopus"), "o.webm", True),
         ("a.mov", ("-c:a", "pcm_s16le"), "o.mp4", False),
@@ -339,13 +381,37 @@ def test_every_sound_track_is_kept(
     assert any("re-encoded" in notice for notice in notices) != copied
 
 
-def test_sound_is_cut_with_the_picture(clip: MakeClip, tmp_path: Path) -> None:
-    path = clip("a.mp4", rate="25", frames=100, sound=1)
-    copy(path, tmp_path / "o.mp4", start="1", end="3")
+@pytest.mark.parametrize("name", ["o.mp4", "o.mkv", "o.mov"])
+def test_sound_is_cut_with_the_picture(name: str, clip: MakeClip, tmp_path: Path) -> None:
+    path = clip("a.mp4", rate="25", frames=100, sound=1)  # one key frame, at the beginning
+    copy(path, tmp_path / name, start="1", end="3")
+    assert read(tmp_path / name)[0].count == 50
+    with av.open(str(tmp_path / name)) as container:
+        times = [(p.stream.type, p.pts * p.time_base, p.duration * p.time_base) for p in container.demux() if p.size]
+    sound = [(at, at + length) for kind, at, length in times if kind == "audio"]
+    assert abs(min(at for kind, at, _ in times if kind == "video")) < 0.05
+    assert -0.03 < float(sound[0][0]) < 0.05
+    assert abs(float(sound[-1][1]) - 2) < 0.08
+
+
+def test_sound_and_a_late_picture_stay_in_step(clip: MakeClip, tmp_path: Path) -> None:
+    path = clip("a.mp4", frames=20, sound=1)
+    ffmpeg("-itsoffset", 0.7, "-i", path, "-i", path, "-map", "0:v", "-map", "1:a", "-c", "copy", tmp_path / "late.mp4")
+    copy(tmp_path / "late.mp4", tmp_path / "o.mp4")
     with av.open(str(tmp_path / "o.mp4")) as container:
-        video, audio = container.streams.video[0], container.streams.audio[0]
-        assert video.frames == 50
-        assert abs(float(audio.duration * audio.time_base) - 2) < 0.08
+        starts = {s.type: float(s.start_time * s.time_base) for s in container.streams}
+    assert starts["video"] - starts["audio"] == pytest.approx(0.7, abs=0.05)
+
+
+def test_a_film_is_kept_when_its_sound_cannot_be_joined(clip: MakeClip, tmp_path: Path) -> None:
+    path = clip("a.mp4", sound=1)
+    with open_source(str(path)) as source, open_sink(str(tmp_path / "o.mp4"), source.info, Encoding()) as sink:
+        for _ in source:
+            sink.write(torch.zeros(3, 48, 64))
+        path.unlink()  # gone before the end
+        sink.commit(whole=True)
+    assert any("could not be joined" in notice for notice in sink.notices)
+    assert read(tmp_path / "o.mp4")[0].count == 10
 
 
 def test_sound_that_cannot_be_kept_is_said(clip: MakeClip, tmp_path: Path) -> None:
@@ -376,7 +442,8 @@ def test_frames_out_are_numbered_as_frames_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["-dash.mp4", "a b'c\".mp4", "100%.mp4", "ünïcödé 夢.mp4", "line\nbreak.mp4", "a:b.mp4", "[x].mp4"]
+    "name",
+    ["-dash.mp4", "a b'c\".mp4", "100%.mp4", "50%dark.mp4", "ünïcödé 夢.mp4", "line\nbreak.mp4", "a:b.mp4", "[x].mp4"],
 )
 def test_odd_names_are_just_names(name: str, clip: MakeClip, tmp_path: Path) -> None:
     path = clip(f"in/{name}", sound=1)

@@ -13,7 +13,7 @@ from torch import Tensor
 from .. import ffmpeg
 from ..errors import SinkError
 from ..recipe import Encoding
-from .pictures import hidden, quantise
+from .pictures import Behind, Pixels, hidden, quantise
 from .probe import Info, probe
 from .source import SWS
 from .tags import tagged
@@ -22,47 +22,45 @@ TAGGED = 64 * 2**20  # bytes; a comment is put into a GIF or WebP by rewriting i
 
 
 @dataclass(frozen=True)
+class Codec:
+    """How an encoder is run when nobody says otherwise."""
+
+    pix_fmt: str
+    options: tuple[str, ...] = ()
+    crf: bool = True  # whether it knows --crf
+
+
+@dataclass(frozen=True)
 class Container:
     """What a file type is encoded with, and the sound it can hold as it is."""
 
     codec: str
-    pix_fmt: str
-    options: tuple[str, ...]
     sound: tuple[str, ...]  # codecs copied bit for bit; () for none at all, ("*",) for any
     fallback: str = "aac"  # what other sound is re-encoded to
-    wanted: tuple[str, ...] = ()  # muxer options
+    options: tuple[str, ...] = ()
 
 
-MP4 = Container(
-    "libx264",
-    "yuv420p",
-    ("-crf", "16", "-preset", "medium"),
-    ("aac", "mp3", "ac3", "eac3", "alac", "opus"),
-    wanted=("-movflags", "+faststart"),
-)
+CODECS = {
+    "libx264": Codec("yuv420p", ("-crf", "16", "-preset", "medium")),
+    "libx265": Codec("yuv420p10le", ("-crf", "18", "-tag:v", "hvc1")),
+    "prores_ks": Codec("yuv422p10le", ("-profile:v", "3", "-vendor", "apl0"), crf=False),
+    "ffv1": Codec("bgr0", ("-level", "3", "-g", "1", "-slicecrc", "1", "-slices", "4"), crf=False),
+    "libvpx-vp9": Codec("yuv420p", ("-crf", "18", "-b:v", "0", "-row-mt", "1", "-cpu-used", "3")),
+}
+FAST_START = ("-movflags", "+faststart")
+COMPRESSED = ("aac", "mp3", "ac3", "eac3", "alac")
 PCM = tuple(f"pcm_{kind}" for kind in ("s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be"))
+MP4 = Container("libx264", (*COMPRESSED, "mp2", "flac", "opus", "dts"), options=FAST_START)
 CONTAINERS = {
     ".mp4": MP4,
     ".m4v": MP4,
-    ".mov": Container(
-        "prores_ks",
-        "yuv422p10le",
-        ("-profile:v", "3", "-vendor", "apl0"),
-        ("aac", "mp3", "ac3", "eac3", "alac", *PCM),
-        wanted=("-movflags", "+faststart"),
-    ),
-    ".mkv": Container("ffv1", "", ("-level", "3", "-g", "1", "-slicecrc", "1", "-slices", "4"), ("*",)),
-    ".webm": Container(
-        "libvpx-vp9",
-        "yuv420p",
-        ("-crf", "18", "-b:v", "0", "-row-mt", "1", "-cpu-used", "3"),
-        ("opus", "vorbis"),
-        fallback="libopus",
-    ),
-    ".gif": Container("ffv1", "", (), ()),
-    ".webp": Container("ffv1", "", (), ()),
+    ".mov": Container("prores_ks", (*COMPRESSED, *PCM), options=FAST_START),
+    ".mkv": Container("ffv1", ("*",)),
+    ".webm": Container("libvpx-vp9", ("opus", "vorbis"), fallback="libopus"),
+    ".gif": Container("ffv1", ()),
+    ".webp": Container("ffv1", ()),
 }
-CODEC_OPTIONS = {"libx264": MP4.options, "libx265": ("-crf", "18", "-tag:v", "hvc1")}
+ANIMATIONS = (".gif", ".webp")  # encoded losslessly first, then turned into what they are
 
 
 class FilmSink:
@@ -73,41 +71,46 @@ class FilmSink:
         self._info, self._comment = info, comment
         self._final, self._suffix = Path(path), Path(path).suffix.lower()
         self._container = CONTAINERS[self._suffix]
-        self._codec = encoding.codec if encoding.codec and self._container.sound else self._container.codec
-        self._pix_fmt = encoding.pix_fmt or self._default_pix_fmt(encoding)
-        self._deep = "gbrp16" in self._pix_fmt or any(d in self._pix_fmt for d in ("10", "12", "14", "16"))
+        asked = encoding if self._suffix not in ANIMATIONS else Encoding()
+        if asked != encoding:
+            self.notices.append(f"--codec, --crf and --pix-fmt do not apply to {self._suffix}")
+        self._codec = asked.codec or self._container.codec
+        self._pix_fmt = asked.pix_fmt or self._usual_pix_fmt()
+        self._deep = any(bits in self._pix_fmt for bits in ("10", "12", "14", "16"))
         self._pad = self._padding()
-        animation = self._suffix in (".gif", ".webp")
-        self._raw = hidden(self._final, ".mkv" if animation else self._suffix)
+        self._raw = hidden(self._final, ".mkv" if self._suffix in ANIMATIONS else self._suffix)
         self._done = hidden(self._final, self._suffix)
-        self._process = self._start(encoding)
+        self._behind = Behind(self._put)
+        self._process = self._start(asked)
         if info.sound and not self._container.sound:
             self.notices.append(f"{self._suffix} holds no sound: the film's sound is left out")
 
     def write(self, image: Tensor) -> None:
-        right, below = self._pad
-        pixels = np.pad(quantise(image, 16 if self._deep else 8), ((0, below), (0, right), (0, 0)), mode="edge")
-        try:
-            self._process.write(memoryview(pixels.tobytes()))
-        except ffmpeg.FFmpegError as error:
-            raise SinkError(self._failed(error)) from error
+        self._behind(quantise(image, 16 if self._deep else 8))
         self.count += 1
 
+    def _put(self, pixels: Pixels) -> None:
+        right, below = self._pad
+        padded = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
+        try:
+            self._process.write(memoryview(padded.tobytes()))
+        except ffmpeg.FFmpegError as error:
+            raise SinkError(self._failed(error)) from error
+
     def commit(self, whole: bool) -> None:
+        self._behind.finish()
         try:
             self._process.wait()
             if (found := len(probe(str(self._raw)).times)) != self.count:
                 raise ffmpeg.FFmpegError(f"the encoder kept {found} of {self.count} frames")
-            if self._suffix in (".gif", ".webp"):
-                self._animate()
-            else:
-                self._mux(whole)
+            self._animate() if self._suffix in ANIMATIONS else self._join(whole)
             os.replace(self._done, self._final)
         except (ffmpeg.FFmpegError, OSError) as error:
             raise SinkError(self._failed(error)) from error
 
     def discard(self) -> None:
         self._process.__exit__(None, None, None)
+        self._behind.stop()
         for left in (self._raw, self._done):
             left.unlink(missing_ok=True)
 
@@ -132,9 +135,12 @@ class FilmSink:
         info, (right, below) = self._info, self._pad
         size = f"{info.width + right}x{info.height + below}"
         raw = ["-f", "rawvideo", "-pix_fmt", "rgb48le" if self._deep else "rgb24", "-s", size, "-r", str(info.rate)]
-        options = CODEC_OPTIONS.get(self._codec, ()) if encoding.codec else self._container.options
-        if encoding.crf is not None:
+        usual = CODECS.get(self._codec, Codec("yuv420p"))
+        options = usual.options
+        if encoding.crf is not None and usual.crf:
             options = (*options, "-crf", str(encoding.crf))
+        elif encoding.crf is not None:
+            self.notices.append(f"--crf does not apply to {self._codec}")
         tags = ["-metadata", f"comment={self._comment}"] if self._comment else []
         return [
             *raw, "-i", "pipe:0", "-vf", self._colour(), "-c:v", self._codec, *options, "-fps_mode", "passthrough",
@@ -153,10 +159,10 @@ class FilmSink:
             f"setparams=range={colour.range}:colorspace={colour.matrix}:{light},{aspect}"
         )
 
-    def _default_pix_fmt(self, encoding: Encoding) -> str:
-        if self._codec == "ffv1":
-            return "gbrp16le" if self._info.depth == 16 and self._suffix == ".mkv" else "bgr0"
-        return self._container.pix_fmt if not encoding.codec or self._codec != "ffv1" else "bgr0"
+    def _usual_pix_fmt(self) -> str:
+        if self._codec == "ffv1" and self._suffix == ".mkv" and self._info.depth == 16:
+            return "gbrp16le"
+        return CODECS.get(self._codec, Codec("yuv420p")).pix_fmt
 
     def _padding(self) -> tuple[int, int]:
         """Return columns and rows to repeat at the right and below, where chroma is halved and the codec insists."""
@@ -173,34 +179,47 @@ class FilmSink:
             )
         return pad
 
-    def _mux(self, whole: bool) -> None:
-        """Join the encoded picture with the source's sound, chapters and tags, all copied."""
-        info = self._info
-        if info.kind != "film" or not Path(info.path).is_file():
+    def _join(self, whole: bool) -> None:
+        """Join the picture with the source's sound, chapters and tags; it never fails by these."""
+        if self._info.kind != "film":
             os.replace(self._raw, self._done)
             return
+        try:
+            ffmpeg.run(self._join_command(whole))
+        except ffmpeg.FFmpegError as error:
+            os.replace(self._raw, self._done)
+            self.notices.append(f"the sound of {self._info.path} could not be joined ({error}): the film is silent")
+
+    def _join_command(self, whole: bool) -> list[str]:
+        info = self._info
         delay = ["-itsoffset", f"{float(info.delay):.6f}"] if info.delay * info.rate >= Fraction(1, 2) else []
         part: list[str] = ["-ss", f"{float(info.start):.6f}"] if info.start else []
         if info.cut or not whole:
             part += ["-t", f"{float(info.delay + self.count / info.rate):.6f}"]
-        sound = ["-map", "1:a?", *self._sound()] if info.sound and self._container.sound else []
         chapters = ["-map_chapters", "-1" if info.cut or not whole else "1"]
-        ffmpeg.run([
+        return [
             *delay, *ffmpeg.input_args(str(self._raw)), *part, *ffmpeg.input_args(info.path),
-            "-map", "0:v", "-c:v", "copy", *sound, "-map_metadata", "1", *chapters,
-            "-metadata", f"comment={self._comment}", *self._container.wanted, "-y", f"file:{self._done}",
-        ])  # fmt: skip
+            "-map", "0:v", "-c:v", "copy", *self._sound(), "-map_metadata", "1", *chapters,
+            "-metadata", f"comment={self._comment}", *self._container.options, "-y", f"file:{self._done}",
+        ]  # fmt: skip
 
     def _sound(self) -> list[str]:
-        """Return, track by track, whether sound is copied or re-encoded; the latter is said."""
-        args = []
-        for track, codec in enumerate(self._info.sound):
-            if codec in self._container.sound or "*" in self._container.sound:
-                args += [f"-c:a:{track}", "copy"]
+        """Return, track by track, whether sound is copied or re-encoded; what is not copied is said."""
+        args, kept, holds = [], 0, self._container.sound
+        for track, codec in enumerate(self._info.sound if holds else ()):
+            if not codec:
+                self.notices.append(f"sound track {track + 1} is in a format that is not known, and left out")
+                continue
+            args += ["-map", f"1:a:{track}"]
+            if codec in holds or "*" in holds:
+                args += [f"-c:a:{kept}", "copy"]
+                if self._info.start:  # from the moment asked for, not from the keyframe before it
+                    args += [f"-copypriorss:a:{kept}", "0"]
             else:
-                args += [f"-c:a:{track}", self._container.fallback, f"-b:a:{track}", "256k"]
+                args += [f"-c:a:{kept}", self._container.fallback, f"-b:a:{kept}", "256k"]
                 kind = self._container.fallback.removeprefix("lib")
                 self.notices.append(f"{self._suffix} does not hold {codec} sound: re-encoded to {kind}")
+            kept += 1
         return args
 
     def _animate(self) -> None:
@@ -220,7 +239,9 @@ class FilmSink:
                 ffmpeg.run([*raw, *ffmpeg.input_args(str(palette)), *show, "-y", f"file:{self._done}"])
             finally:
                 palette.unlink(missing_ok=True)
-        if self._done.stat().st_size <= TAGGED:
+        if self._done.stat().st_size > TAGGED:
+            self.notices.append(f"{self.path} is too large to carry its recipe: keep one with --save-recipe")
+        else:
             self._done.write_bytes(tagged(self._done.read_bytes(), self._comment))
 
     def _failed(self, error: Exception) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from pathlib import Path
 
 from ..errors import SourceError
 
-STILLS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+STILLS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp")
 PATTERN = re.compile(r"%0?(\d*)d")
 
@@ -26,7 +27,8 @@ def holds_frames(path: str) -> bool:
 def takes_frames(path: str) -> bool:
     """Tell whether an output path stands for many frames: a folder, there or not yet, or a printf pattern."""
     where = Path(path)
-    return where.is_dir() or path.endswith("/") or not where.suffix or bool(PATTERN.search(where.name))
+    numbered = bool(PATTERN.search(where.name)) and where.suffix.lower() in STILLS
+    return where.is_dir() or path.endswith("/") or not where.suffix or numbered
 
 
 def is_still(path: str) -> bool:
@@ -47,7 +49,7 @@ def sequence_files(path: str) -> list[Path]:
         wanted = re.compile(PATTERN.sub(r"\\d+", re.escape(where.name).replace(r"\%", "%")))
         files = [f for f in _listed(where.parent) if wanted.fullmatch(f.name)]
     else:
-        files = [f for f in where.parent.glob(where.name) if f.is_file()]
+        files = [f for f in map(Path, glob.glob(path)) if f.is_file()]
     if not files:
         raise SourceError(f"no frames found at {path}: give a folder of pictures, a quoted glob, or frames/%05d.png")
     return sorted(files, key=lambda f: natural(f.name))
@@ -66,7 +68,7 @@ def numbered(pattern: Path, number: int) -> str:
 def first_number(files: list[Path]) -> int:
     """Return the number in the first frame's name, so that frames out are numbered as frames in; 1 if it has none."""
     digits = re.findall(r"\d+", files[0].stem)
-    return int(digits[-1]) if digits else 1
+    return int(max(reversed(digits), key=len)) if digits else 1
 
 
 def _listed(folder: Path) -> list[Path]:

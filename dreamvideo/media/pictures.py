@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -21,25 +24,55 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_WEBP_QUALITY, 95]
 
 
+class Behind:
+    """Does work on another thread, in order, while the caller goes on; at most two pieces wait."""
+
+    def __init__(self, work: Callable[[Pixels], None]):
+        self._work, self._waiting = work, collections.deque[Future[None]]()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="write-behind")
+
+    def __call__(self, pixels: Pixels) -> None:
+        """Hand over the next piece; raises what an earlier one raised."""
+        while len(self._waiting) >= 2:
+            self._waiting.popleft().result()
+        self._waiting.append(self._thread.submit(self._work, pixels))
+
+    def finish(self) -> None:
+        """Wait until all is done; raises what any of it raised."""
+        while self._waiting:
+            self._waiting.popleft().result()
+
+    def stop(self) -> None:
+        """End the thread; what has not begun is dropped."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+
 class FrameSink:
     """A frame sequence: every picture is a file of its own, whole from the moment it has its name."""
 
     def __init__(self, path: str, info: Info, comment: str):
         self.path, self.notices, self.count = path, [], 0
         self._pattern, self._info, self._comment = Path(frame_pattern(path)), info, comment
+        self._behind, self._saved = Behind(self._save), 0
         if info.sound:
             self.notices.append("frames hold no sound: the film's sound is left out")
 
     def write(self, image: Tensor) -> None:
-        file = self._pattern.parent / numbered(self._pattern, self._info.number + self.count)
-        save_picture(file, quantise(image, _depth(file, self._info)), self._comment)
+        self._behind(quantise(image, _depth(self._pattern, self._info)))
         self.count += 1
 
+    def _save(self, pixels: Pixels) -> None:
+        file = self._pattern.parent / numbered(self._pattern, self._info.number + self._saved)
+        save_picture(file, pixels, self._comment)
+        self._saved += 1
+
     def commit(self, whole: bool) -> None:
-        """Nothing is left to do: the frames stand."""
+        """Wait for the last frames; they stand under their names already."""
+        self._behind.finish()
 
     def discard(self) -> None:
         """Frames that are written are whole, and stay."""
+        self._behind.stop()
 
 
 class StillSink:

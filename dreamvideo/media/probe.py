@@ -147,15 +147,20 @@ def _film(container: Any, stream: Any, first: Any) -> Film:
         end=end,
         rate=rate,
         constant=constant,
-        sound=tuple(track.codec_context.name for track in tracks.audio),
+        sound=tuple(_codec(track) for track in tracks.audio),
         notices=tuple(notices),
     )
+
+
+def _codec(track: Any) -> str:
+    """Return the name of a track's codec, not of the decoder it gets; "" where there is no decoder for it."""
+    return track.codec_context.codec.canonical_name if track.codec_context else ""
 
 
 def _colour(frame: Any) -> Colour:
     """Read a frame's colour tags; what is unspecified is taken as players take it: BT.709 for HD, BT.601 below."""
     if frame.format.is_rgb:
-        return Colour(1, 1, 13, 1)  # sRGB pictures leave as plain BT.709 video
+        return Colour()
     usual = 1 if frame.height > 576 or frame.width > 1024 else 6
     full = frame.format.name.startswith("yuvj") or frame.color_range == 2
     return Colour(
@@ -178,17 +183,21 @@ def _times(container: Any, stream: Any) -> tuple[list[Fraction], Fraction, int]:
 
     start = Fraction(container.start_time or 0, av.time_base)
     stamps: list[int | None] = []
-    end = whole = Fraction(0)
+    hidden, duration, whole = 0, 0, Fraction(0)  # frames an edit list hides; the last frame's; end of all tracks
     try:
         for packet in container.demux():
             if packet.size == 0:
                 continue
             pts = packet.pts if packet.pts is not None else packet.dts
-            until = Fraction(0) if pts is None else (pts + (packet.duration or 0)) * packet.time_base - start
-            whole = max(whole, until)
-            if packet.stream.index == stream.index and not packet.is_discard:
-                stamps.append(pts)
-                end = max(end, until)
+            whole = max(whole, ((pts or 0) + (packet.duration or 0)) * packet.time_base)
+            if packet.stream.index != stream.index or _is_invisible(packet, stream):
+                continue
+            if packet.is_discard:
+                hidden += 1
+                continue
+            if pts is not None and pts >= max((s for s in stamps[-16:] if s is not None), default=pts):
+                duration = packet.duration or 0
+            stamps.append(pts)
     except av.error.FFmpegError:  # the rest is damaged: what came before still counts
         pass
     rate = stream.guessed_rate or Fraction(25)
@@ -196,11 +205,22 @@ def _times(container: Any, stream: Any) -> tuple[list[Fraction], Fraction, int]:
         times = [k / rate for k in range(len(stamps))]
     else:
         times = sorted(stamp * stream.time_base - start for stamp in stamps if stamp is not None)
-    declared = stream.frames
-    if not declared and container.duration:
+    if not times:
+        return times, Fraction(0), 0
+    if stamps != sorted(stamps, key=lambda stamp: stamp or 0):  # a reordered frame's duration is that of another
+        last = (times[-1] - times[0]) / max(len(times) - 1, 1)
+    else:
+        last = duration * stream.time_base
+    declared = max(stream.frames - hidden, 0)
+    if not stream.frames and container.duration:
         missing = Fraction(container.duration, av.time_base) - whole
         declared = len(times) + int(missing * rate) if missing > Fraction(1, 2) else 0
-    return times, max(end, times[-1] if times else end), declared
+    return times, times[-1] + last, declared
+
+
+def _is_invisible(packet: Any, stream: Any) -> bool:
+    """Tell whether a packet is one of VP8's frames that are only referred to, never shown (RFC 6386, 9.1)."""
+    return stream.codec_context.codec.canonical_name == "vp8" and not bytes(packet)[0] & 0x10
 
 
 def _rate(stream: Any, times: list[Fraction]) -> tuple[Fraction, bool]:

@@ -29,6 +29,7 @@ class Sink(Protocol):
 
     path: str
     notices: list[str]
+    count: int  # pictures taken so far
 
     def write(self, image: Tensor) -> None:
         """Take the next picture, float RGB in [0, 1], (3, H, W); clamped and quantised here, once."""
@@ -54,11 +55,13 @@ def open_sink(path: str, info: Info, encoding: Encoding, comment: str = "", over
     Raises:
         SinkError: it exists already, is the input, cannot be written, or its kind does not suit the source.
     """
+    if info.count == 1 and not takes_frames(path) and Path(path).suffix.lower() in STILLS:
+        info = as_still(info)
     check_output(path, info, overwrite)
     sink: Sink
     if takes_frames(path):
         sink = FrameSink(path, info, comment)
-    elif is_still(path, info):
+    elif _is_one_picture(path, info):
         sink = StillSink(path, info, comment)
     else:
         sink = FilmSink(path, info, encoding, comment)
@@ -68,7 +71,7 @@ def open_sink(path: str, info: Info, encoding: Encoding, comment: str = "", over
         sink.discard()
 
 
-def is_still(path: str, info: Info) -> bool:
+def _is_one_picture(path: str, info: Info) -> bool:
     """Tell whether an output path stands for one picture; `.webp` does for a still only."""
     suffix = Path(path).suffix.lower()
     return suffix in STILLS and (suffix != ".webp" or info.kind == "still")
@@ -83,7 +86,7 @@ def check_output(path: str, info: Info, overwrite: bool) -> None:
         pattern = Path(frame_pattern(path))
         _check_frames(pattern, info, overwrite)
         where = pattern
-    elif is_still(path, info):
+    elif _is_one_picture(path, info):
         if info.kind != "still":
             raise SinkError(
                 f"{path} is one picture, {info.path} is many: name the output out.mp4 or out/%05d.png, "

@@ -139,8 +139,9 @@ class FilmSource:
 
     def _command(self) -> list[str]:
         info, film = self.info, self.film
-        seek = ["-ss", _microseconds(info.start)] if info.start else []
-        chain = "" if film.constant else f"fps={film.rate},"
+        seek, chain = ["-ss", _microseconds(info.start)] if info.start else [], ""
+        if not film.constant:  # seeking would lose the frame that is being held: count from the beginning
+            seek, chain = [], f"fps={film.rate},trim=start={_microseconds(info.start)},setpts=PTS-STARTPTS,"
         if film.hdr:
             chain += TONEMAP
         matrix = f":in_color_matrix={film.colour.matrix}:in_range={film.colour.range}" if self._is_yuv() else ""

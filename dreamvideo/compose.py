@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,6 +13,7 @@ from .flow import Gray, Motion, warp
 from .media import Frame
 from .recipe import Finish, Temporal
 
+PROBE = 0.1  # strength of the dream that a frame's room is measured with
 RIPENING = 4  # frames that uncovered ground goes on being dreamed at the full step before it counts as dreamed
 
 
@@ -22,7 +24,8 @@ class State:
     Attributes:
         layer: the dream layer L = dream − frame, (3, H, W).
         ripeness: how far each pixel is dreamed, (1, H, W): 0 fresh, 1 fully.
-        level: the root mean square of the shot's first, full dream layer, which later ones never exceed.
+        level: the root mean square of the shot's first, full dream layer, in a frame with room for all of it; later
+            ones never exceed that.
         luma: the frame itself, 8-bit luma (H, W), for the motion of the next.
     """
 
@@ -32,7 +35,7 @@ class State:
     luma: Gray
 
 
-def seed(state: State, motion: Motion, temporal: Temporal) -> State:
+def seed(state: State, image: Tensor, motion: Motion, temporal: Temporal) -> State:
     """Carry the dream along: the last layer and its ripeness, warped onto the current frame and weighed by trust.
 
     Adding the warped layer to the current frame is lost-detail injection in time: the frame keeps its own detail and
@@ -40,9 +43,9 @@ def seed(state: State, motion: Motion, temporal: Temporal) -> State:
     """
     layer = warp(state.layer, motion.flow) * motion.trust * temporal.persistence
     ripeness = warp(state.ripeness, motion.flow, "bilinear") * motion.trust
-    level = float(layer.square().mean().sqrt())
-    if level > state.level:  # a still scene would otherwise burn in, brighter every frame
-        layer = layer * (state.level / level)
+    level, most = rms(layer), state.level * room(image)
+    if level > most:  # a still scene would otherwise burn in, brighter every frame
+        layer = layer * (most / level)
     return replace(state, layer=layer, ripeness=ripeness)
 
 
@@ -56,8 +59,22 @@ def settle(frame: Frame, image: Tensor, layer: Tensor, carried: State | None) ->
     """Return the state after a frame: the part of the layer (3, H, W) that shows, and one frame more of ripeness."""
     layer, luma = (image + layer).clamp(0, 1) - image, flow.gray(frame.pixels)
     if carried is None:
-        return State(layer, torch.ones_like(image[:1]), float(layer.square().mean().sqrt()), luma)
+        return State(layer, torch.ones_like(image[:1]), rms(layer) / room(image), luma)
     return State(layer, (carried.ripeness + 1 / RIPENING).clamp(max=1), carried.level, luma)
+
+
+def rms(layer: Tensor) -> float:
+    """Return the root mean square of a layer."""
+    return float(layer.square().mean().sqrt())
+
+
+def room(image: Tensor) -> float:
+    """Return the share of a dream that shows on an image in [0, 1]: 1 on mid-grey, less towards black and white.
+
+    A shot that fades in gives its first dream little room; what it holds back there must not bind the rest.
+    """
+    up, down = (image + PROBE).clamp(max=1) - image, image - (image - PROBE).clamp(min=0)
+    return max(math.sqrt((rms(up) ** 2 + rms(down) ** 2) / 2) / PROBE, 1e-3)
 
 
 def finish(image: Tensor, layer: Tensor, finish: Finish) -> Tensor:

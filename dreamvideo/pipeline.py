@@ -87,7 +87,7 @@ def render(frames: Iterable[Frame], engine: Engine, state: State | None = None) 
             carried = None
             layer = engine.dreamer(image)
         else:
-            carried = compose.seed(state, motion.to(engine.device), recipe.temporal)
+            carried = compose.seed(state, image, motion.to(engine.device), recipe.temporal)
             step = compose.effort(carried, recipe.dream.step, recipe.temporal)
             layer = engine.dreamer(image, frame.index, carried.layer, recipe.temporal.refine, step)
         state = compose.settle(frame, image, layer, carried)

@@ -22,6 +22,7 @@ from dreamvideo.pipeline import read_ahead
 from dreamvideo.recipe import Clip, Finish, Temporal
 
 DARK = np.zeros((8, 8), np.uint8)
+GREY = torch.full((3, 8, 8), 0.5)
 
 
 def film(*pictures: np.ndarray) -> list[Frame]:
@@ -37,14 +38,14 @@ def shift(h: int, w: int, dx: float, trust: float = 1) -> Motion:
 def test_the_seed_is_the_warped_layer_weighed_by_trust_and_persistence() -> None:
     layer = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(0))
     state = State(layer, torch.ones(1, 8, 8), 10.0, DARK)
-    seeded = compose.seed(state, shift(8, 8, 2, trust=0.5), Temporal(persistence=0.5))
+    seeded = compose.seed(state, GREY, shift(8, 8, 2, trust=0.5), Temporal(persistence=0.5))
     assert torch.allclose(seeded.layer[..., :-2], 0.25 * layer[..., 2:], atol=1e-4)
     assert torch.allclose(seeded.ripeness, torch.tensor(0.5))
 
 
 def test_a_seed_never_outgrows_the_first_dream() -> None:
     state = State(torch.full((3, 8, 8), 0.5), torch.ones(1, 8, 8), 0.1, DARK)
-    seeded = compose.seed(state, shift(8, 8, 0), Temporal())
+    seeded = compose.seed(state, GREY, shift(8, 8, 0), Temporal())
     assert float(seeded.layer.square().mean().sqrt()) == pytest.approx(0.1, rel=1e-4)
 
 
@@ -66,10 +67,18 @@ def test_strength_scales_the_layer_and_zero_gives_the_frame_back(photo: np.ndarr
 def test_a_still_scene_does_not_burn_in(engine: Engine, photo: np.ndarray) -> None:
     pictures = [p for p, _ in render(film(*[photo] * 40), engine)]
     image = tensor(photo)
-    strength = [float((p - image).square().mean().sqrt()) for p in pictures]
+    strength = [compose.rms(p - image) for p in pictures]
     brightness = [float(p.mean()) for p in pictures]
     assert strength[-1] <= 1.15 * strength[0]
     assert abs(brightness[-1] - brightness[0]) < 0.02
+
+
+def test_a_shot_that_fades_in_reaches_full_strength(engine: Engine) -> None:
+    bright = cv2.resize(data.chelsea(), (96, 64), interpolation=cv2.INTER_AREA)
+    fading = film(*((bright * min(1.0, k / 12)).astype(np.uint8) for k in range(1, 30)))
+    *_, last = (picture for picture, _ in render(fading, engine))
+    fresh = next(render(film(bright), engine))[0]
+    assert compose.rms(last - tensor(bright)) > 0.9 * compose.rms(fresh - tensor(bright))
 
 
 def test_carrying_is_steadier_than_dreaming_alone_and_as_strong() -> None:

@@ -14,6 +14,7 @@ from skimage import data
 from torchvision.models import get_model
 
 from dreamvideo import ModelError, models
+from dreamvideo.models.lite0 import SameConv
 
 ESPRESSO, TABBY, TIGER_CAT, EGYPTIAN_CAT = 967, 281, 282, 285
 
@@ -35,7 +36,7 @@ def test_embedded_network_knows_what_it_sees(photo: str, classes: set[int]) -> N
 
 
 def test_same_padding_puts_the_odd_pixel_right_and_below() -> None:
-    conv = models.SameConv(1, 1, 3, stride=2, relu=False).eval()
+    conv = SameConv(1, 1, 3, stride=2, relu=False).eval()
     torch.nn.init.ones_(conv.conv.weight)
     row = torch.arange(4.0).expand(1, 1, 4, 4)
     # TensorFlow, 4 wide, kernel 3, stride 2: windows 0-2 and 2-(4), nothing to the left
@@ -44,7 +45,7 @@ def test_same_padding_puts_the_odd_pixel_right_and_below() -> None:
 
 def test_folding_changes_no_number() -> None:
     torch.manual_seed(0)
-    conv = models.SameConv(3, 8, 5, stride=2).eval()
+    conv = SameConv(3, 8, 5, stride=2).eval()
     conv.norm.running_mean.uniform_(-1, 1)
     conv.norm.running_var.uniform_(0.5, 2)
     image = torch.rand(1, 3, 17, 23)

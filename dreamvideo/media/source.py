@@ -93,6 +93,8 @@ class FilmSource:
         taken = [t for t in times if t >= start and (end is None or t < end)]
         if not taken:
             raise SourceError(f"{path} has no frame between {clip.start or '0'} and {clip.end or 'its end'}")
+        if start > times[0]:  # between two frames, picture and sound begin with the later one
+            start = taken[0]
         width, height = _sized(clip.size, film.width, film.height)
         fixed = bool(clip.size) and "x" in clip.size
         notices = film.notices

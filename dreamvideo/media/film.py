@@ -142,6 +142,8 @@ class FilmSink:
         elif encoding.crf is not None:
             self.notices.append(f"--crf does not apply to {self._codec}")
         tags = ["-metadata", f"comment={self._comment}"] if self._comment else []
+        if info.kind != "film" and self._suffix not in ANIMATIONS:  # nothing will be joined to it
+            tags += self._container.options
         return [
             *raw, "-i", "pipe:0", "-vf", self._colour(), "-c:v", self._codec, *options, "-fps_mode", "passthrough",
             *tags, "-y", f"file:{self._raw}",
@@ -188,7 +190,8 @@ class FilmSink:
             ffmpeg.run(self._join_command(whole))
         except ffmpeg.FFmpegError as error:
             os.replace(self._raw, self._done)
-            self.notices.append(f"the sound of {self._info.path} could not be joined ({error}): the film is silent")
+            lost = "sound" if self._info.sound else "chapters and tags"
+            self.notices.append(f"the {lost} of {self._info.path} could not be joined ({error}): the picture is whole")
 
     def _join_command(self, whole: bool) -> list[str]:
         info = self._info

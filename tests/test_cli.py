@@ -81,11 +81,15 @@ def test_flags_win_over_set_over_recipe_over_preset(tmp_path: Path) -> None:
     assert (recipe.network.model, recipe.network.layers) == ("inception_v3", "blocks.9=1,blocks.10=1")
 
 
-def test_a_still_and_a_sequence_and_a_preview(clip: MakeClip, tmp_path: Path) -> None:
+def test_a_still_and_a_sequence_and_a_preview(
+    clip: MakeClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert run(SAMPLES / "astronaut.jpg", tmp_path / "still.png", "--size", "96x96", *QUICK) == 0
     assert cv2.imread(str(tmp_path / "still.png")).shape == (96, 96, 3)
     path = clip("a.mp4", rate="10", frames=12)
+    capfd.readouterr()
     assert run(path, tmp_path / "frames" / "%03d.png", *QUICK) == 0
+    assert "WARN" not in capfd.readouterr().err
     assert len(os.listdir(tmp_path / "frames")) == 12
     assert run(tmp_path / "frames", tmp_path / "again.webm", "--fps", "25", *QUICK) == 0
     assert read(tmp_path / "again.webm")[0].rate == 25

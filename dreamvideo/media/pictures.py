@@ -21,7 +21,8 @@ from .tags import tagged
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
-QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_WEBP_QUALITY, 95]
+JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
+QUALITY = {".jpg": JPEG, ".jpeg": JPEG, ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95]}  # OpenCV warns of what does not apply
 
 
 class Behind:
@@ -102,9 +103,9 @@ def save_picture(file: Path, pixels: Pixels, comment: str = "") -> None:
     Raises:
         SinkError: it cannot be written.
     """
-    unfinished = hidden(file, file.suffix)
+    unfinished, suffix = hidden(file, file.suffix), file.suffix.lower()
     try:
-        _, data = cv2.imencode(file.suffix.lower(), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), QUALITY)
+        _, data = cv2.imencode(suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), QUALITY.get(suffix, []))
         unfinished.write_bytes(tagged(data.tobytes(), comment) if comment else data.tobytes())
         os.replace(unfinished, file)
     except (OSError, cv2.error) as error:

@@ -194,13 +194,15 @@ class _Progress:
 def _check_recipe_path(job: Job) -> None:
     """Refuse a --save-recipe that would lose something, before any work is done."""
     path = job.save_recipe
-    if path and os.path.exists(path):
-        if any(os.path.exists(other) and os.path.samefile(path, other) for other in (job.input, job.output)):
-            raise DreamError(f"{path} is the input or output itself: give --save-recipe another name")
-        if not job.overwrite:
-            raise DreamError(f"{path} exists already: give --save-recipe another name, or --overwrite")
-    if path and not os.path.isdir(os.path.dirname(path) or "."):
-        raise DreamError(f"the folder of {path} does not exist: give --save-recipe another name")
+    if not path:
+        return
+    if not path.lower().endswith(".toml"):  # so it can never stand in the place of a film or a frame
+        raise DreamError(f"{path} is no recipe name: end --save-recipe in .toml")
+    if os.path.exists(path) and (os.path.isdir(path) or not job.overwrite):
+        raise DreamError(f"{path} exists already: give --save-recipe another name, or --overwrite")
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise DreamError(f"cannot write into {folder}: give --save-recipe another folder")
 
 
 def _save_recipe(path: str, recipe: Recipe) -> None:

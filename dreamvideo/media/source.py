@@ -15,15 +15,13 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import ffmpeg
 from ..errors import RecipeError, SourceError
 from ..recipe import Clip, parse_rate, parse_time
 from .names import first_number, holds_frames, is_still, sequence_files
+from .pictures import Pixels
 from .probe import Film, Info, nominal_rate, probe
-
-Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 DEFAULT_RATE = Fraction(24)  # of frame sequences, which carry none
 SWS = "lanczos+accurate_rnd+full_chroma_int+full_chroma_inp"

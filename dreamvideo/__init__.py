@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .job import Event, Result, dream_image, dream_video, preview
     from .media import Frame, open_sink, open_source
     from .pipeline import Engine, render
+    from .report import Report, measure
 
 __version__ = "0.1.0"
 
@@ -25,11 +26,13 @@ _LAZY = {
     **dict.fromkeys(("Event", "Result", "dream_image", "dream_video", "preview"), "job"),
     **dict.fromkeys(("Frame", "open_sink", "open_source"), "media"),
     **dict.fromkeys(("Engine", "render"), "pipeline"),
+    **dict.fromkeys(("Report", "measure"), "report"),
 }
 
 __all__ = [
-    "DreamError", "Engine", "Event", "Frame", "ModelError", "Recipe", "RecipeError", "Result", "SinkError",
-    "SourceError", "dream_image", "dream_video", "open_sink", "open_source", "preview", "render",
+    "DreamError", "Engine", "Event", "Frame", "ModelError", "Recipe", "RecipeError", "Report", "Result",
+    "SinkError", "SourceError", "dream_image", "dream_video", "measure", "open_sink", "open_source", "preview",
+    "render",
 ]  # fmt: skip
 
 

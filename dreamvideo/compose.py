@@ -1,4 +1,4 @@
-"""Where the dream meets the frame: the seed a frame starts from, and the picture it ends as."""
+"""Where the dream meets the frame: the seed a frame starts from, how hard it is dreamed on, the picture it ends as."""
 
 from __future__ import annotations
 
@@ -8,13 +8,64 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from . import flow
 from .flow import Gray, Motion, warp
-from .media import Frame
 from .recipe import Finish, Temporal
 
 PROBE = 0.1  # strength of the dream that a frame's room is measured with
-RIPENING = 4  # frames that uncovered ground goes on being dreamed at the full step before it counts as dreamed
+RIPENING = 3  # frames for which uncovered ground goes on being dreamed harder
+DISTRUST = 0.15  # share of the dream that is lost where the flow is not believed: what is left fills the hole
+FRESH = 0.4  # step on uncovered ground, as a share of the full one
+CALM = 0.25  # share of that step which is left in a shot that is above its goal
+STILL = 0.001  # share of fresh ground below which a shot above its goal is left as it is
+RISE = 1.03  # most that a layer grows from frame to frame to keep its strength
+GAIN, DAMPING = 5.0, 8.0  # how fast the drive answers to an objective that is off, and to one that moves
+DRIVE = (0.1, 2.0)  # range of the drive
+SLACK = 0.03  # above its level by so much, an objective wants no more dreaming
+TINT = 0.1  # share of a layer's change of mean colour that is taken back on every frame
+NEED = 8.0  # iterations asked for by a frame all of whose ground is fresh, as a multiple of the usual
+LEAST, MOST = 0.5, 2.0  # range of the iterations, as a multiple of the usual
+
+
+@dataclass(frozen=True)
+class Governor:
+    """Holds a shot at the strength and the objective of its first, full dream: no burning in, no fading.
+
+    Attributes:
+        level: root mean square of that dream's layer, in a frame with room for all of it.
+        goal: its objective, in such a frame; an objective goes as the square of the room.
+        colour: the layer's mean colour, (3, 1, 1), in such a frame.
+        drive: how hard ripe ground is dreamed on, as a multiple of the gentle step.
+        reached: the last frame's objective over its goal.
+    """
+
+    level: float
+    goal: float
+    colour: Tensor
+    drive: float = 0.5
+    reached: float = 1.0
+
+    @classmethod
+    def start(cls, image: Tensor, layer: Tensor, objective: float) -> Governor:
+        """Return the governor of a shot from its first frame, that frame's full dream layer, and its objective."""
+        share = room(image)
+        return cls(rms(layer) / share, objective / share**2, _colour(layer) / share)
+
+    def after(self, image: Tensor, objective: float) -> Governor:
+        """Return the governor after one more frame: a controller of the drive, by how far off the goal is and moves."""
+        reached = objective / max(self.goal * room(image) ** 2, 1e-9)
+        drive = self.drive * math.exp(GAIN * (1 - reached) + DAMPING * (self.reached - reached))
+        return replace(self, drive=min(max(drive, DRIVE[0]), DRIVE[1]), reached=reached)
+
+    def hold(self, layer: Tensor, image: Tensor) -> Tensor:
+        """Return a carried layer at its level, raised gently, lowered at once; its mean colour is led back."""
+        share = room(image)
+        layer = layer * min(self.level * share / max(rms(layer), 1e-9), RISE)
+        return layer + TINT * (self.colour * share - _colour(layer))
+
+    @property
+    def wanted(self) -> float:
+        """How much dreaming a shot wants: 1 up to its goal, fading to 0 a little above it."""
+        return min(max((1 + SLACK - self.reached) / SLACK, 0.0), 1.0)
 
 
 @dataclass(frozen=True)
@@ -24,43 +75,60 @@ class State:
     Attributes:
         layer: the dream layer L = dream − frame, (3, H, W).
         ripeness: how far each pixel is dreamed, (1, H, W): 0 fresh, 1 fully.
-        level: the root mean square of the shot's first, full dream layer, in a frame with room for all of it; later
-            ones never exceed that.
+        governor: what holds the shot at its strength.
         luma: the frame itself, 8-bit luma (H, W), for the motion of the next.
     """
 
     layer: Tensor
     ripeness: Tensor
-    level: float
+    governor: Governor
     luma: Gray
 
 
-def seed(state: State, image: Tensor, motion: Motion, temporal: Temporal) -> State:
-    """Carry the dream along: the last layer and its ripeness, warped onto the current frame and weighed by trust.
+def seed(state: State, image: Tensor, motion: Motion, temporal: Temporal, fill: Tensor | None = None) -> State:
+    """Carry the dream along: the last layer and its ripeness, warped onto the current frame.
 
     Adding the warped layer to the current frame is lost-detail injection in time: the frame keeps its own detail and
-    the dream its own, and neither is resampled with the other.
+    the dream its own, and neither is resampled with the other. Where the flow is not believed the layer is still
+    taken, for the most part: dream from nearby is a better start on uncovered ground than a hole. Better still is a
+    `fill`, a ripe layer (3, H, W) of this very frame.
     """
-    layer = warp(state.layer, motion.flow) * motion.trust * temporal.persistence
-    ripeness = warp(state.ripeness, motion.flow, "bilinear") * motion.trust
-    level, most = rms(layer), state.level * room(image)
-    if level > most:  # a still scene would otherwise burn in, brighter every frame
-        layer = layer * (most / level)
+    layer, doubt = warp(state.layer, motion.flow), 1 - motion.trust
+    ripeness = warp(state.ripeness, motion.flow, sharp=False) * motion.trust
+    layer = layer * (1 - DISTRUST * doubt) if fill is None else layer + (fill - layer) * doubt
+    ripeness = ripeness if fill is None else ripeness + doubt
+    layer = state.governor.hold(layer, image) * temporal.persistence
     return replace(state, layer=layer, ripeness=ripeness)
 
 
-def effort(carried: State, step: float, temporal: Temporal) -> Tensor:
-    """Return the step of every pixel (1, H, W): a full one on fresh ground, a gentle one where the dream is ripe."""
-    gentle = step * temporal.refine_step
-    return step + (gentle - step) * carried.ripeness
+def effort(carried: State, step: float, temporal: Temporal) -> tuple[int, Tensor]:
+    """Return how a frame is dreamed on: iterations per octave, and the step of every pixel (1, H, W).
+
+    Ripe ground is dreamed as gently as the governor allows, fresh ground harder; the more of either, the more
+    iterations, since many small steps, each at another jitter, shake the dream less than few large ones.
+    """
+    governor, fresh = carried.governor, 1 - carried.ripeness
+    drive = max(governor.drive * governor.wanted, temporal.morph)
+    share = float(fresh.mean())
+    need = min(max(LEAST, drive, NEED * share), MOST)
+    still = drive == 0 and share < STILL
+    iterations = 0 if still else max(round(temporal.refine * need), min(temporal.refine, 1))
+    gentle = step * temporal.refine_step * drive
+    full = step * FRESH * max(governor.wanted, CALM)
+    return iterations, gentle + (full - gentle) * fresh
 
 
-def settle(frame: Frame, image: Tensor, layer: Tensor, carried: State | None) -> State:
+def settle(image: Tensor, layer: Tensor, luma: Gray, objective: float, carried: State | None) -> State:
     """Return the state after a frame: the part of the layer (3, H, W) that shows, and one frame more of ripeness."""
-    layer, luma = (image + layer).clamp(0, 1) - image, flow.gray(frame.pixels)
+    layer = (image + layer).clamp(0, 1) - image
     if carried is None:
-        return State(layer, torch.ones_like(image[:1]), rms(layer) / room(image), luma)
-    return State(layer, (carried.ripeness + 1 / RIPENING).clamp(max=1), carried.level, luma)
+        return State(layer, torch.ones_like(image[:1]), Governor.start(image, layer, objective), luma)
+    ripeness = (carried.ripeness + 1 / RIPENING).clamp(max=1)
+    return State(layer, ripeness, carried.governor.after(image, objective), luma)
+
+
+def _colour(layer: Tensor) -> Tensor:
+    return layer.mean((1, 2), keepdim=True)
 
 
 def rms(layer: Tensor) -> float:

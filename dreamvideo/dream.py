@@ -68,6 +68,15 @@ def laplacian(gradient: Tensor, bands: int = BANDS) -> Tensor:
     return out
 
 
+def soften(gradient: Tensor) -> Tensor:
+    """Filter a gradient (1, C, H, W) by [1 2 1]/4 both ways, so that it holds nothing at the grid's own frequency.
+
+    What alternates from pixel to pixel is lost with the first half-pixel move, and a dream made of it fades as it
+    travels (by a tenth at the first such move, by a fifth after twenty).
+    """
+    return F.avg_pool2d(F.avg_pool2d(F.pad(gradient, (1, 1, 1, 1), "replicate"), 2, 1), 2, 1)
+
+
 def _unit(band: Tensor) -> Tensor:
     return band / band.square().mean().sqrt().clamp_min(1e-7)
 
@@ -110,20 +119,24 @@ class Dreamer:
         for octave, size in enumerate(sizes):
             base = self._base(frame, sizes, octave) + resize(ground, size)
             dream = base + resize(added, size)
-            added = self.ascend(dream, resize(steps, size), self.shifts(index, octave, count)) - base
+            finest = octave == len(sizes) - 1
+            added = self.ascend(dream, resize(steps, size), self.shifts(index, octave, count), finest) - base
         return (ground + added)[0]
 
-    def ascend(self, dream: Tensor, step: Tensor, shifts: list[tuple[int, int]]) -> Tensor:
+    def ascend(self, dream: Tensor, step: Tensor, shifts: list[tuple[int, int]], finest: bool = True) -> Tensor:
         """Climb the objective from an image (1, 3, h, w): one normalised gradient step (1, 1, h, w) per shift."""
         for shift in shifts:
-            value, gradient = self.gradient(dream, shift)
+            value, gradient = self.gradient(dream, shift, finest)
             if value > self.recipe.max_loss:
                 break
             dream = dream + step * gradient
         return dream
 
-    def gradient(self, dream: Tensor, shift: tuple[int, int] = (0, 0)) -> tuple[float, Tensor]:
-        """Return the objective of an image (1, 3, h, w) and its shaped gradient, taken at a shift (dy, dx) in px."""
+    def gradient(self, dream: Tensor, shift: tuple[int, int] = (0, 0), finest: bool = True) -> tuple[float, Tensor]:
+        """Return the objective of an image (1, 3, h, w) and its shaped gradient, taken at a shift (dy, dx) in px.
+
+        Of the full-sized picture (`finest`) the gradient is softened; a smaller octave is when it is resized.
+        """
         x = dream.roll(shift, (-2, -1)).detach().requires_grad_()
         with torch.enable_grad():
             value = self.objective(self.network(x))
@@ -131,6 +144,7 @@ class Dreamer:
         gradient = gradient.roll((-shift[0], -shift[1]), (-2, -1))
         if self.recipe.shaping == "laplacian":
             gradient = laplacian(gradient)
+            gradient = soften(gradient) if finest else gradient
         return float(value.detach()), normalise(gradient)
 
     def value(self, dream: Tensor) -> float:

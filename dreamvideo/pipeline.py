@@ -3,25 +3,51 @@
 from __future__ import annotations
 
 import queue
+import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import NoReturn, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from . import compose, flow, models, objective
+from . import compose, flow, models, objective, shots
 from .compose import State
 from .dream import Dreamer
 from .errors import RecipeError
 from .flow import Gray, Motion
 from .media import Frame
-from .recipe import Network, Recipe
+from .recipe import Network, Recipe, parse_time
 
 T = TypeVar("T")
 
-CUT_TRUST = 0.25  # a flow believed over less of the frame than this is no motion but a cut
+CUT_TRUST = 0.25  # a flow that all at once is believed over less of the frame than this is no motion but a cut
+STRETCH = 100  # frames that are dreamed backwards at a time
 AHEAD = 3  # frames decoded and measured for motion before the network needs them
+
+
+@dataclass(frozen=True)
+class Step:
+    """A frame, and how it came from the one before.
+
+    Attributes:
+        frame: the frame.
+        luma: its 8-bit luma, (H, W).
+        motion: from the frame before; None where a dream starts: on a shot's first frame, and without flow.
+        repeats: whether it shows what the frame before showed, so that it takes over the dream as it is.
+        fill: a dream layer (3, H, W) of this frame, to take where nothing is carried.
+    """
+
+    frame: Frame
+    luma: Gray
+    motion: Motion | None = None
+    repeats: bool = False
+    fill: Tensor | None = None
 
 
 class Engine:
@@ -43,28 +69,53 @@ class Engine:
 
     def image(self, frame: Frame) -> Tensor:
         """Return a frame's pixels as float32 RGB in [0, 1], (3, H, W), on the device."""
-        top = torch.iinfo(torch.uint8).max if frame.pixels.dtype.itemsize == 1 else 65535
-        return torch.from_numpy(frame.pixels.astype("float32")).to(self.device).permute(2, 0, 1) / top
+        return as_image(frame.pixels).to(self.device)
 
-    def follow(self, frames: Iterable[Frame], last: Gray | None = None) -> Iterator[tuple[Frame, Motion | None]]:
-        """Yield every frame with its motion from the one before; None on the first, after a cut, and without flow.
+    def follow(self, frames: Iterable[Frame], last: Gray | None = None) -> Iterator[Step]:
+        """Yield every frame with how it came from the one before.
 
         `last` is the luma (H, W) of the frame before the first, if there was one.
         """
-        method = self.recipe.temporal.flow
-        for frame in frames:
-            if method == "none":
-                yield frame, None
-                continue
-            gray, motion = flow.gray(frame.pixels), None
-            if last is not None and last.shape == gray.shape:
-                motion = flow.estimate(gray, last, flow.METHODS[method])
+        temporal, clip = self.recipe.temporal, self.recipe.clip
+        mark = shots.rule(temporal.cuts, parse_time(clip.start) or Fraction(0))
+        trusted = True
+        for frame, cut in mark(frames):
+            gray = flow.gray(frame.pixels)
+            if temporal.flow == "none" or cut or last is None or last.shape != gray.shape:
+                yield Step(frame, gray)
+                trusted = True
+            elif temporal.morph == 0 and flow.same(gray, last):
+                yield Step(frame, last, repeats=True)
+                continue  # measured against the first of its kind, so that a slow fade is no repetition
+            else:
+                motion = flow.estimate(gray, last, *flow.METHODS[temporal.flow])
                 # NumPy, since this runs on the thread that reads ahead: one parallel torch operation there gives that
                 # thread a team of OpenMP workers, which then outnumber the cores and slow the network to half
-                if motion.trust.numpy().mean() < CUT_TRUST:
-                    motion = None
-            yield frame, motion
+                lost = motion.trust.numpy().mean() < CUT_TRUST
+                torn = lost and trusted and temporal.cuts == "auto"
+                yield Step(frame, gray, None if torn else motion)
+                trusted = torn or not lost
             last = gray
+
+    def dream(self, step: Step, state: State | None) -> tuple[Tensor, State]:
+        """Dream one frame, from the state that the one before left; None starts afresh.
+
+        Returns:
+            The dreamed picture, float RGB in [0, 1], (3, H, W), and the state after it.
+        """
+        temporal, image = self.recipe.temporal, self.image(step.frame)
+        if step.repeats and state is not None:
+            return compose.finish(image, state.layer, self.recipe.finish), state
+        if state is None or step.motion is None:
+            carried = None
+            layer = self.dreamer(image) if step.fill is None else step.fill
+        else:
+            carried = compose.seed(state, image, step.motion.to(self.device), temporal, step.fill)
+            iterations, steps = compose.effort(carried, self.recipe.dream.step, temporal)
+            layer = self.dreamer(image, step.frame.index, carried.layer, iterations, steps)
+        objective = self.dreamer.value((image + layer).clamp(0, 1)) if temporal.flow != "none" else 0.0
+        state = compose.settle(image, layer, step.luma, objective, carried)
+        return compose.finish(image, layer, self.recipe.finish), state
 
 
 def render(frames: Iterable[Frame], engine: Engine, state: State | None = None) -> Generator[tuple[Tensor, State]]:
@@ -78,20 +129,52 @@ def render(frames: Iterable[Frame], engine: Engine, state: State | None = None) 
     Yields:
         The dreamed picture, float RGB in [0, 1], (3, H, W), on the engine's device, and the state after it.
 
-    Source: the dream layer carried by L_t = γ · trust · warp(L_{t−1}) + ascent; trust after Ruder et al. 2016.
+    Source: the dream layer carried by L_t = warp(L_{t−1}) + ascent; trust after Ruder et al. 2016.
     """
-    recipe = engine.recipe
-    for frame, motion in read_ahead(engine.follow(frames, state.luma if state else None)):
-        image = engine.image(frame)
-        if state is None or motion is None:
-            carried = None
-            layer = engine.dreamer(image)
-        else:
-            carried = compose.seed(state, image, motion.to(engine.device), recipe.temporal)
-            step = compose.effort(carried, recipe.dream.step, recipe.temporal)
-            layer = engine.dreamer(image, frame.index, carried.layer, recipe.temporal.refine, step)
-        state = compose.settle(frame, image, layer, carried)
-        yield compose.finish(image, layer, recipe.finish), state
+    with closing(read_ahead(engine.follow(frames, state.luma if state else None))) as steps:
+        twice = engine.recipe.temporal.passes == 2 and engine.recipe.temporal.flow != "none"
+        for step in _filled(steps, engine) if twice else steps:
+            picture, state = engine.dream(step, state)
+            yield picture, state
+
+
+def _filled(steps: Iterable[Step], engine: Engine) -> Iterator[Step]:
+    """Give every frame a layer dreamed backwards from its future, to take where nothing is carried from its past.
+
+    A shot is dreamed backwards in stretches, the layers of one kept on disk in half precision: so the first frame of
+    a shot, and ground that comes into sight, look at once as they will when they have been seen for a while.
+    """
+    for stretch in _stretches(steps):
+        with tempfile.TemporaryFile() as file:
+            state: State | None = None
+            for later, step in zip([None, *reversed(stretch)], reversed(stretch)):  # noqa: B905 - the first has no later
+                back = None
+                if later is not None:
+                    back = flow.estimate(step.luma, later.luma, *flow.METHODS[engine.recipe.temporal.flow])
+                _, state = engine.dream(replace(step, motion=back, repeats=False), state)
+                file.write(state.layer.cpu().half().numpy().tobytes())
+            size = file.tell() // len(stretch)
+            for number, step in enumerate(stretch):
+                file.seek((len(stretch) - 1 - number) * size)
+                half = np.frombuffer(file.read(size), np.float16).reshape(3, *step.luma.shape)
+                yield replace(step, fill=torch.from_numpy(half.astype(np.float32)).to(engine.device))
+
+
+def _stretches(steps: Iterable[Step]) -> Iterator[list[Step]]:
+    """Cut steps into lists of at most `STRETCH` frames, none reaching across a cut."""
+    stretch: list[Step] = []
+    for step in steps:
+        if stretch and (len(stretch) == STRETCH or (step.motion is None and not step.repeats)):
+            yield stretch
+            stretch = []
+        stretch.append(step)
+    if stretch:
+        yield stretch
+
+
+def as_image(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> Tensor:
+    """Return RGB pixels (H, W, 3), 8 or 16 bits, as float32 in [0, 1], (3, H, W)."""
+    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1) / np.iinfo(pixels.dtype).max
 
 
 def read_ahead(items: Iterable[T], depth: int = AHEAD) -> Generator[T]:

@@ -75,11 +75,19 @@ class Temporal:
     """How the dream travels from frame to frame."""
 
     flow: Annotated[
-        Literal["dis", "farneback", "none"], Param("optical flow that carries it; none: every frame dreamed alone")
+        Literal["dis", "variational", "none"],
+        Param("optical flow that carries it; variational: slower, better on grain; none: every frame dreamed alone"),
     ] = "dis"
+    cuts: Annotated[str, Param("where shots begin: auto, none, or a CSV file of times; each dreams afresh")] = "auto"
+    morph: Annotated[
+        float, Param("how fast it changes where nothing moves: 0 frozen to the surface, 1 alive", 0, 1)
+    ] = 0.0
+    passes: Annotated[int, Param("2: dream every shot backwards first, and fill uncovered ground from there", 1, 2)] = 1
     persistence: Annotated[float, Param("share of the last dream that a frame starts from", 0, 1)] = 1.0
-    refine: Annotated[int, Param("ascent steps per octave on a frame that carries a dream", 0, 10_000)] = 3
-    refine_step: Annotated[float, Param("their step as a share of the full one", 0, 1)] = 0.25
+    refine: Annotated[
+        int, Param("ascent steps per octave on a frame that carries a dream; half to twice as many by need", 0, 10_000)
+    ] = 4
+    refine_step: Annotated[float, Param("their step as a share of the full one", 0, 1)] = 0.2
 
 
 @dataclass(frozen=True)

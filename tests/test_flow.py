@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import clips
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from conftest import tensor
 from skimage import data
 
-from dreamvideo import flow
+from dreamvideo import dream, flow
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +24,34 @@ def zoomed(pixels: np.ndarray, scale: float) -> np.ndarray:
     return cv2.warpAffine(pixels, matrix, (w, h), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
 
 
-@pytest.mark.parametrize("mode", ["bicubic", "bilinear"])
-def test_a_whole_shift_is_exact(mode: str, photo: np.ndarray) -> None:
+@pytest.mark.parametrize("sharp", [True, False])
+def test_a_whole_shift_is_exact(sharp: bool, photo: np.ndarray) -> None:
     image = tensor(photo)
     field = torch.stack((torch.full((96, 96), 5.0), torch.full((96, 96), -3.0)))
-    warped = flow.warp(image, field, mode)
+    warped = flow.warp(image, field, sharp)
     assert torch.allclose(warped[:, 3:, :-5], image[:, :-3, 5:], atol=1e-4)
+    assert torch.allclose(warped[:, 10:, -1], image[:, 7:-3, -6], atol=1e-4)  # mirrored: 5 beyond is 5 within
+
+
+@pytest.mark.parametrize(("sharp", "reach"), [(True, 4), (False, 1)])
+def test_sampling_off_the_cpu_is_the_same(sharp: bool, reach: int, photo: np.ndarray) -> None:
+    image = tensor(photo)
+    generator = torch.Generator().manual_seed(0)
+    y, x = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
+    field = torch.randint(-40 * 32, 40 * 32, (2, 96, 96), generator=generator) / 32  # OpenCV's grid of sub-pixels
+    elsewhere = flow._sampled(image, x + field[0], y + field[1], reach)
+    assert torch.allclose(elsewhere, flow.warp(image, field, sharp), atol=2e-3)
+
+
+def test_carrying_a_layer_on_and_on_keeps_it_sharp(photo: np.ndarray) -> None:
+    image = dream.soften(tensor(photo)[None])[0]  # as a dream's finest octave is
+    field = torch.full((2, 96, 96), 0.5)
+    sharp = soft = image
+    for _ in range(20):
+        sharp, soft = flow.warp(sharp, field), flow.warp(soft, field, sharp=False)
+    inner = np.s_[:, 20:-20, 20:-20]
+    moved = image[:, 10:, 10:][inner]
+    assert (sharp[:, :-10, :-10][inner] - moved).abs().mean() < 0.25 * (soft[:, :-10, :-10][inner] - moved).abs().mean()
 
 
 def test_warp_takes_the_pixel_the_flow_points_to() -> None:
@@ -39,7 +62,7 @@ def test_warp_takes_the_pixel_the_flow_points_to() -> None:
     assert flow.warp(image, field)[0, 2, 1] == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize("method", [flow.dis, flow.farneback])
+@pytest.mark.parametrize("method", [flow.dis, flow.rough, flow.variational])
 def test_flow_points_back_to_where_things_were(method: object, coffee: np.ndarray) -> None:
     # zooming in by s, what is at p now was at p / s (from the centre) before: F(p) = p (1/s − 1)
     scale = 1.04
@@ -82,3 +105,21 @@ def test_uncovered_ground_is_not_trusted(coffee: np.ndarray) -> None:
 
 def test_sixteen_bit_luma_is_eight_bit_luma(photo: np.ndarray) -> None:
     assert np.array_equal(flow.gray(photo.astype(np.uint16) * 257), flow.gray(photo))
+
+
+@pytest.mark.parametrize(("kind", "median"), [("pan", 0.1), ("fast", 0.1), ("zoom", 0.1), ("grain", 0.2)])
+def test_flow_is_near_the_exact_one(kind: str, median: float) -> None:
+    before, now = clips.KINDS[kind](240, 136, 2)
+    motion = flow.estimate(flow.gray(now.frame.pixels), flow.gray(before.frame.pixels))
+    error = np.hypot(*(motion.flow.numpy() - now.flow.transpose(2, 0, 1)))
+    assert np.median(error[now.held]) < median
+    assert motion.trust[0].numpy()[now.held].mean() > 0.8
+
+
+def test_a_frame_repeats_for_all_the_noise_of_coding_but_not_for_a_cursor(photo: np.ndarray) -> None:
+    gray = flow.gray(photo)
+    noisy = np.clip(gray.astype(int) + np.random.default_rng(0).integers(-1, 2, gray.shape), 0, 255).astype(np.uint8)
+    cursor = gray.copy()
+    cursor[40:46, 40:46] = 255 - cursor[40:46, 40:46]
+    assert flow.same(noisy, gray)
+    assert not flow.same(cursor, gray)

@@ -10,8 +10,8 @@ import dreamvideo
 PACKAGE = Path(dreamvideo.__file__).parent
 ORDER = [  # a room may import from the rows below its own, and from errors
     {"__init__", "__main__", "cli"},
-    {"job"},
-    {"pipeline", "metrics"},
+    {"job", "report"},
+    {"pipeline", "metrics", "shots"},
     {"compose", "dream", "objective", "flow"},
     {"models", "media"},
     {"ffmpeg"},
@@ -19,7 +19,7 @@ ORDER = [  # a room may import from the rows below its own, and from errors
     {"errors"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
-WITHIN = {("compose", "flow"), ("dream", "objective"), ("__main__", "cli"), ("pipeline", "metrics")}
+WITHIN = {("compose", "flow"), ("dream", "objective"), ("__main__", "cli"), ("pipeline", "shots"), ("report", "job")}
 
 
 def room(path: Path) -> str:
@@ -50,8 +50,9 @@ def test_only_one_module_starts_processes() -> None:
 
 def test_what_the_package_offers() -> None:
     assert sorted(dreamvideo.__all__) == [
-        "DreamError", "Engine", "Event", "Frame", "ModelError", "Recipe", "RecipeError", "Result", "SinkError",
-        "SourceError", "dream_image", "dream_video", "open_sink", "open_source", "preview", "render",
+        "DreamError", "Engine", "Event", "Frame", "ModelError", "Recipe", "RecipeError", "Report", "Result",
+        "SinkError", "SourceError", "dream_image", "dream_video", "measure", "open_sink", "open_source", "preview",
+        "render",
     ]  # fmt: skip
     for name in dreamvideo.__all__:
         assert getattr(dreamvideo, name).__doc__

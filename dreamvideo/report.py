@@ -1,0 +1,312 @@
+"""The stability report: a dream measured against its source, as numbers, a plot over time, and its worst frames."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import html
+import io
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from . import flow, media, shots
+from .errors import DreamError, SinkError, SourceError
+from .flow import Motion
+from .job import Event
+from .metrics import Measure, Stability, exact_motion
+from .pipeline import Engine, as_image
+from .recipe import Clip, Recipe
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WORST = 4  # frames shown in the strip
+WIDE = 320  # px; each picture of the strip
+LOUD = 4  # times that differences are shown at
+KINDS = (".html", ".png", ".json")
+
+
+@dataclass
+class Report:
+    """What was measured.
+
+    Attributes:
+        source, dream: the paths.
+        stability: every measure.
+        notices: what the user should be told, a sentence each.
+        worst: of the frames that flicker most, (index, strip of source, dream before carried here, dream, difference);
+            strips are RGB uint8, (h, w, 3).
+    """
+
+    source: str
+    dream: str
+    stability: Stability = field(default_factory=Stability)
+    notices: list[str] = field(default_factory=list)
+    worst: list[tuple[int, NDArray[np.uint8]]] = field(default_factory=list)
+
+    def text(self) -> str:
+        """Return the summary as lines of a table; what could not be measured is left out."""
+        told = {k: v for k, v in self.stability.summary().items() if not math.isnan(v)}
+        return "\n".join(f"{name:30} {_number(value)}" for name, value in told.items())
+
+    def to_json(self) -> str:
+        """Return everything measured, per frame and in summary, as JSON; null for what could not be measured."""
+        frames = [{**dataclasses.asdict(frame), "flicker": frame.flicker} for frame in self.stability.frames]
+        whole = {"source": self.source, "dream": self.dream, "summary": self.stability.summary(), "frames": frames}
+        return json.dumps(_without_nan(whole), indent=1)
+
+    def save(self, path: str, overwrite: bool = False) -> None:
+        """Write the report; its name decides: .html, .png (plots and strip) or .json (numbers).
+
+        Raises:
+            SinkError: it exists already, has another ending, or cannot be written.
+        """
+        check_report(path, overwrite)
+        suffix = Path(path).suffix.lower()
+        data = {".json": self._json, ".png": self._png, ".html": self._html}[suffix]()
+        try:
+            Path(path + ".part").write_bytes(data)
+            os.replace(path + ".part", path)
+        except OSError as error:
+            raise SinkError(f"cannot write {path} ({error.strerror}): choose another place") from error
+
+    def _json(self) -> bytes:
+        return self.to_json().encode()
+
+    def _png(self) -> bytes:
+        return _drawn(_figure(self, strip=True), "png")
+
+    def _html(self) -> bytes:
+        plot = _drawn(_figure(self, strip=False), "svg").decode()
+        rows = "".join(
+            f"<tr><td>{html.escape(name)}</td><td>{_number(value)}</td></tr>"
+            for name, value in self.stability.summary().items()
+            if not math.isnan(value)
+        )
+        strips = "".join(
+            f"<figure><figcaption>frame {index}</figcaption>"
+            f"<img alt='frame {index}' src='data:image/png;base64,{_png_base64(strip)}'></figure>"
+            for index, strip in self.worst
+        )
+        title = html.escape(f"{self.dream} against {self.source}")
+        return f"""<!doctype html><meta charset="utf-8"><title>{title}</title>
+<style>body {{ font: 15px system-ui; margin: 2em auto; max-width: 1300px }} td {{ padding: 2px 1em 2px 0 }}
+figure {{ margin: 0 0 1em }} img {{ max-width: 100% }}</style>
+<h1>{title}</h1><table>{rows}</table>{plot[plot.index("<svg") :]}
+<h2>Worst frames</h2>
+<p>Source, the dream before carried here, the dream, and their difference ×{LOUD} where the motion is sure.</p>
+{strips}""".encode()
+
+
+def check_report(path: str, overwrite: bool, kinds: tuple[str, ...] = KINDS) -> None:
+    """Refuse a report's name before any work is done (see `Report.save`)."""
+    if Path(path).suffix.lower() not in kinds:
+        raise SinkError(f"{path}: end the name in {' or '.join(kinds)}")
+    if os.path.exists(path) and not overwrite:
+        raise SinkError(f"{path} exists already: give another name, or --overwrite")
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise SinkError(f"cannot write into {folder}: give the report another folder")
+
+
+def measure(
+    source: str | Path,
+    dream: str | Path,
+    recipe: Recipe | None = None,
+    *,
+    truth: str | Path | None = None,
+    alone: int = 0,
+    loop: bool = False,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> Report:
+    """Measure how steady and how strong a dream is.
+
+    Args:
+        source, dream: film, frames or still each; what was dreamed, and what came of it.
+        recipe: what it was dreamed with, which tells the part of the source, and the network that its objective is
+            measured with; None: the recipe inside the dream, if it holds one. Without, no objective is measured.
+        truth: folder of the exact flow, if it is known: Middlebury .flo files whose names end in the number of their
+            frame, with the flow from that frame to the one before; beside each, if there is one, a .png of the same
+            name, white where the flow holds. A frame without a file begins a shot.
+        alone: how many frames, spread evenly, are dreamed alone to compare the objective with.
+        loop: whether the last frame should lead to the first: measures the seam.
+        on_event: called after every frame, on this thread.
+
+    Raises:
+        DreamError: one of the inputs cannot be read, they do not belong together, or the recipe names what cannot be
+            had.
+    """
+    report = Report(str(source), str(dream))
+    try:
+        recipe = recipe or Recipe.from_toml(media.read_recipe(str(dream)))
+    except DreamError as error:
+        report.notices.append(f"no objective is measured ({error})")
+    with media.open_source(str(dream)) as dreamed:
+        part = replace(recipe.clip, size="") if recipe else Clip()
+        size = f"{dreamed.info.width}x{dreamed.info.height}"
+        with media.open_source(str(source), recipe.clip if recipe else part) as opened:
+            spare = dreamed.info.width - opened.info.width, dreamed.info.height - opened.info.height
+        padded = all(0 <= s <= 1 for s in spare)  # to the even size that most codecs need
+        with media.open_source(str(source), recipe.clip if padded and recipe else replace(part, size=size)) as opened:
+            total = min(opened.info.count, dreamed.info.count)
+            if opened.info.count != dreamed.info.count:
+                report.notices.append(
+                    f"{source} has {opened.info.count} frames, {dream} {dreamed.info.count}: {total} are measured"
+                )
+            engine = Engine(recipe) if recipe else None
+            sampled = set(np.linspace(0, total - 1, min(alone, total)).round().astype(int)) if engine else set()
+            known = _truth(Path(truth)) if truth else None
+            begins = shots.rule(recipe.temporal.cuts if recipe and not known else "auto")
+            pairs = zip(begins(opened), dreamed, strict=False)
+            for (frame, begins_shot), result in pairs:
+                original = as_image(frame.pixels)
+                picture = as_image(result.pixels)[:, : original.shape[1], : original.shape[2]]
+                motion = _known(known, frame.index, picture.shape[1:]) if known else None
+                cut = begins_shot if known is None else motion is None
+                objective = single = math.nan
+                if engine:
+                    objective = engine.dreamer.value(picture.to(engine.device))
+                    if frame.index in sampled:
+                        on_device = original.to(engine.device)
+                        single = engine.dreamer.value((on_device + engine.dreamer(on_device)).clamp(0, 1))
+                measured = report.stability.add(
+                    flow.gray(frame.pixels), original, picture,
+                    motion=motion, cut=cut, objective=objective, alone=single,
+                )  # fmt: skip
+                _keep_worst(report, measured, original, picture)
+                on_event(Event(measured.index + 1, total))
+    if not report.stability.frames:
+        raise SourceError(f"no frame of {source} and {dream} can be compared: are they complete?")
+    if loop:
+        report.stability.close()
+    return report
+
+
+def _truth(folder: Path) -> dict[int, Path]:
+    """Return the flow files of a folder by the number their names end in."""
+    numbered = {int(m[1]): file for file in folder.glob("*.flo") if (m := re.search(r"(\d+)$", file.stem))}
+    if not numbered:
+        raise SourceError(f"{folder} holds no flow: give a folder of .flo files, numbered by frame")
+    return numbered
+
+
+def _known(files: dict[int, Path], index: int, size: torch.Size) -> Motion | None:
+    if index not in files:
+        return None
+    field = cv2.readOpticalFlow(str(files[index]))
+    if field is None or field.shape[:2] != tuple(size):
+        raise SourceError(f"{files[index]} is no flow of {size[1]}×{size[0]} pixels, as the dream has")
+    mask = files[index].with_suffix(".png")
+    held = np.ones(field.shape[:2], bool)
+    if mask.exists():
+        read = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
+        if read is None or read.shape != held.shape:
+            raise SourceError(f"{mask} is no picture of {size[1]}×{size[0]} pixels")
+        held = read > 127
+    return exact_motion(field, held)
+
+
+def save_truth(folder: Path, index: int, field: NDArray[np.float32], held: NDArray[np.bool_]) -> None:
+    """Write a frame's exact flow (H, W, 2) and where it holds (H, W), as `measure` reads them."""
+    cv2.writeOpticalFlow(str(folder / f"{index:05d}.flo"), np.ascontiguousarray(field))
+    cv2.imwrite(str(folder / f"{index:05d}.png"), held.astype(np.uint8) * 255)
+
+
+def _keep_worst(report: Report, measured: Measure, source: torch.Tensor, dream: torch.Tensor) -> None:
+    """Keep the frame's pictures if it is among the worst so far."""
+    compared = report.stability.comparison()
+    if compared is None or math.isnan(measured.flicker):
+        return
+    flickers = [report.stability.frames[index].flicker for index, _ in report.worst]
+    if len(flickers) == WORST and measured.flicker <= min(flickers):
+        return
+    carried, difference = compared
+    strip = np.hstack([_thumb(image) for image in (source, carried, dream, difference * LOUD)])
+    report.worst.append((measured.index, strip))
+    report.worst.sort(key=lambda kept: -report.stability.frames[kept[0]].flicker)
+    del report.worst[WORST:]
+
+
+def _thumb(image: torch.Tensor) -> NDArray[np.uint8]:
+    pixels = (image.clamp(0, 1).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    h, w = pixels.shape[:2]
+    return cv2.resize(pixels, (WIDE, max(round(h * WIDE / w), 1)), interpolation=cv2.INTER_AREA)
+
+
+def _figure(report: Report, strip: bool) -> Figure:
+    """Draw the measures over time, and under them the worst frames if asked."""
+    from matplotlib.figure import Figure
+
+    frames = report.stability.frames
+    has_objective = any(not math.isnan(f.objective) for f in frames)
+    rows = 3 + has_objective
+    shown = report.worst if strip else []
+    figure = Figure(figsize=(13, 2.2 * rows + 2.1 * len(shown)), layout="constrained")
+    axes = figure.subplots(rows + len(shown), 1, squeeze=False)[:, 0]
+    number = [f.index for f in frames]
+    for axis, (title, lines) in zip(axes, _plots(frames, has_objective), strict=False):
+        for label, values in lines.items():
+            mark = "o" if label == "alone" else ""
+            axis.plot(number, values, mark or "-", label=label, linewidth=1.2, markersize=4)
+        for frame in frames[1:]:
+            if frame.cut:
+                axis.axvline(frame.index, color="0.6", linewidth=0.8, linestyle=":")
+        axis.set_title(title, loc="left", fontsize=10)
+        if len(lines) > 1:
+            axis.legend(fontsize=8, loc="upper right")
+        axis.margins(x=0.01)
+    for axis, (index, pictures) in zip(axes[rows:], shown, strict=True):
+        axis.imshow(pictures)
+        axis.set_title(f"frame {index}: source, dream before carried here, dream, difference ×{LOUD}", fontsize=10)
+        axis.axis("off")
+    return figure
+
+
+def _plots(frames: list[Measure], has_objective: bool) -> Iterator[tuple[str, dict[str, list[float]]]]:
+    yield (
+        "temporal error",
+        {"dream": [f.error for f in frames], "source": [f.source_error for f in frames]},
+    )
+    yield "flicker (error added, as a share of strength)", {"": [f.flicker for f in frames]}
+    yield (
+        "strength, and mean colour added",
+        {
+            "strength": [f.strength for f in frames],
+            **{name: [f.colour[c] for f in frames] for c, name in enumerate(("red", "green", "blue"))},
+        },
+    )
+    if has_objective:
+        yield "objective", {"dream": [f.objective for f in frames], "alone": [f.alone for f in frames]}
+
+
+def _drawn(figure: Figure, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=100)
+    return buffer.getvalue()
+
+
+def _png_base64(pixels: NDArray[np.uint8]) -> str:
+    return base64.b64encode(cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes()).decode()
+
+
+def _number(value: float) -> str:
+    return f"{value:d}" if isinstance(value, int) else f"{value:.4f}"
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(v) for v in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

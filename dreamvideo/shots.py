@@ -1,0 +1,115 @@
+"""Shots: where one ends and the next begins, found in the frames or told by the user."""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .errors import RecipeError
+from .media import Frame
+from .recipe import parse_time
+
+DELAY = 2  # frames that must follow a frame before it can be told whether a shot begins with it
+WIDTH = 256  # px; what the detectors are shown is no wider
+SHORTEST = 4  # frames; a music video may cut every sixth of a second, a flash is shorter
+COLUMN = "Start Time (seconds)"  # of PySceneDetect's own lists
+
+Rule = Callable[[Iterable[Frame]], Iterator[tuple[Frame, bool]]]
+
+
+def rule(cuts: str, start: Fraction = Fraction(0)) -> Rule:
+    """Return what marks the frames with which shots begin: `auto`, `none`, or a CSV file's name.
+
+    A file's times count from the film's beginning, of which `start` seconds are left out.
+
+    Raises:
+        RecipeError: the file cannot be read as a list of times.
+    """
+    if cuts == "none":
+        return lambda frames: ((frame, False) for frame in frames)
+    if cuts == "auto":
+        return find
+    times = read(cuts)
+    return lambda frames: listed(frames, [time - start for time in times])
+
+
+def find(frames: Iterable[Frame]) -> Iterator[tuple[Frame, bool]]:
+    """Yield every frame with whether a shot begins with it, two frames late; the first is not marked.
+
+    Hard cuts are found by how far the change from one frame to the next stands out among its neighbours, shots that
+    come out of black by their brightness: both by PySceneDetect's detectors (Castellano 2014–).
+    """
+    from scenedetect import FrameTimecode
+    from scenedetect.detectors import AdaptiveDetector, ThresholdDetector
+
+    rate = 25.0  # the detectors count in frames; any rate will do
+    detectors = [
+        AdaptiveDetector(min_scene_len=SHORTEST, window_width=DELAY),
+        ThresholdDetector(min_scene_len=SHORTEST, fade_bias=1.0),  # a shot begins where it is seen again
+    ]
+    waiting: deque[Frame] = deque()
+    begins: set[int] = set()
+    last = 0
+    for number, frame in enumerate(frames):
+        waiting.append(frame)
+        code, shown = FrameTimecode(number, rate), _small(frame)
+        for detector in detectors:
+            begins |= {cut.frame_num for cut in detector.process_frame(code, shown)}
+        if len(waiting) > DELAY:
+            cut = number - DELAY in begins and number - DELAY >= last + SHORTEST  # both may find the same one
+            last = number - DELAY if cut else last
+            yield waiting.popleft(), cut
+    for frame in waiting:  # too near the end for the detector to judge
+        yield frame, False
+
+
+def _small(frame: Frame) -> np.ndarray:
+    pixels = frame.pixels if frame.pixels.dtype == np.uint8 else (frame.pixels >> 8).astype(np.uint8)
+    h, w = pixels.shape[:2]
+    if w > WIDTH:
+        pixels = cv2.resize(pixels, (WIDTH, max(round(h * WIDTH / w), 1)), interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+
+
+def listed(frames: Iterable[Frame], times: list[Fraction]) -> Iterator[tuple[Frame, bool]]:
+    """Yield every frame with whether one of the times, in order, has come with it."""
+    ahead = deque(times)
+    for frame in frames:
+        cut = False
+        while ahead and ahead[0] <= frame.time + Fraction(1, 2000):  # times are written to the millisecond
+            ahead.popleft()
+            cut = True
+        yield frame, cut
+
+
+def read(path: str) -> list[Fraction]:
+    """Read the moments at which shots begin, in order: seconds or mm:ss.s, one a line.
+
+    A line's first column counts, or that of PySceneDetect's own scene lists; a line without a number is a heading.
+
+    Raises:
+        RecipeError: the file is missing, no text, or a line holds no time.
+    """
+    try:
+        lines = list(csv.reader(Path(path).read_text(encoding="utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RecipeError(f"cannot read the cuts in {path} ({error}): give auto, none, or a CSV file") from error
+    times: list[Fraction | None] = []
+    column = 0
+    for number, line in enumerate(lines, 1):
+        cells = [cell.strip() for cell in line]
+        if COLUMN in cells:
+            column = cells.index(COLUMN)
+            times.clear()
+        elif len(cells) > column and any(c.isdigit() for c in cells[column]):
+            try:
+                times.append(parse_time(cells[column]))
+            except RecipeError as error:
+                raise RecipeError(f"{path}, line {number}: {error}") from error
+    return sorted(time for time in times if time is not None)

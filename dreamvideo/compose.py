@@ -12,9 +12,10 @@ from .flow import Gray, Motion, warp
 from .recipe import Finish, Temporal
 
 PROBE = 0.1  # strength of the dream that a frame's room is measured with
-RIPENING = 3  # frames for which uncovered ground goes on being dreamed harder
-DISTRUST = 0.15  # share of the dream that is lost where the flow is not believed: what is left fills the hole
+RIPENING = 4  # frames for which uncovered ground goes on being dreamed harder
+DISTRUST = 0.05  # share of the dream that is lost where the flow is not believed: what is left fills the hole
 FRESH = 0.4  # step on uncovered ground, as a share of the full one
+HARDEST = 0.6  # largest share of the full step, where few iterations have to do
 CALM = 0.25  # share of that step which is left in a shot that is above its goal
 STILL = 0.001  # share of fresh ground below which a shot above its goal is left as it is
 RISE = 1.03  # most that a layer grows from frame to frame to keep its strength
@@ -114,7 +115,7 @@ def effort(carried: State, step: float, temporal: Temporal) -> tuple[int, Tensor
     still = drive == 0 and share < STILL
     iterations = 0 if still else max(round(temporal.refine * need), min(temporal.refine, 1))
     gentle = step * temporal.refine_step * drive
-    full = step * FRESH * max(governor.wanted, CALM)
+    full = step * min(FRESH * temporal.refine * MOST / max(iterations, 1), HARDEST) * max(governor.wanted, CALM)
     return iterations, gentle + (full - gentle) * fresh
 
 

@@ -27,7 +27,7 @@ from .recipe import Network, Recipe, parse_time
 T = TypeVar("T")
 
 CUT_TRUST = 0.25  # a flow that all at once is believed over less of the frame than this is no motion but a cut
-STRETCH = 100  # frames that are dreamed backwards at a time
+STRETCH = 48  # frames that are dreamed backwards at a time
 AHEAD = 3  # frames decoded and measured for motion before the network needs them
 
 
@@ -54,7 +54,7 @@ class Engine:
     """Network, objective and flow for one recipe, on one device.
 
     Raises:
-        RecipeError, ModelError: the recipe names a device, layer or network that cannot be had.
+        RecipeError, ModelError: the recipe names a device, layer, network or list of cuts that cannot be had.
     """
 
     def __init__(self, recipe: Recipe):
@@ -65,6 +65,7 @@ class Engine:
             torch.set_num_threads(network.threads)
         goal = objective.parse(network.layers or models.default_layers(network.model))
         features = models.load(network.model, goal.layers, network.weights, _precision(network, self.device))
+        self.mark = shots.rule(recipe.temporal.cuts, parse_time(recipe.clip.start) or Fraction(0))
         self.dreamer = Dreamer(features.to(self.device), goal, recipe.dream)
 
     def image(self, frame: Frame) -> Tensor:
@@ -76,10 +77,8 @@ class Engine:
 
         `last` is the luma (H, W) of the frame before the first, if there was one.
         """
-        temporal, clip = self.recipe.temporal, self.recipe.clip
-        mark = shots.rule(temporal.cuts, parse_time(clip.start) or Fraction(0))
-        trusted = True
-        for frame, cut in mark(frames):
+        temporal, trusted = self.recipe.temporal, True
+        for frame, cut in self.mark(frames):
             gray = flow.gray(frame.pixels)
             if temporal.flow == "none" or cut or last is None or last.shape != gray.shape:
                 yield Step(frame, gray)
@@ -92,9 +91,9 @@ class Engine:
                 # NumPy, since this runs on the thread that reads ahead: one parallel torch operation there gives that
                 # thread a team of OpenMP workers, which then outnumber the cores and slow the network to half
                 lost = motion.trust.numpy().mean() < CUT_TRUST
-                torn = lost and trusted and temporal.cuts == "auto"
+                torn = lost and trusted and temporal.cuts == "auto"  # once: a whip pan is no row of cuts
                 yield Step(frame, gray, None if torn else motion)
-                trusted = torn or not lost
+                trusted = not lost
             last = gray
 
     def dream(self, step: Step, state: State | None) -> tuple[Tensor, State]:

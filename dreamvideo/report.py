@@ -11,7 +11,9 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,7 @@ from .flow import Motion
 from .job import Event
 from .metrics import Measure, Stability, exact_motion
 from .pipeline import Engine, as_image
-from .recipe import Clip, Recipe
+from .recipe import Recipe, parse_time
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 WORST = 4  # frames shown in the strip
 WIDE = 320  # px; each picture of the strip
 LOUD = 4  # times that differences are shown at
+MISSHAPEN = 0.1  # part by which the aspect ratios of source and dream may differ
 KINDS = (".html", ".png", ".json")
 
 
@@ -152,45 +155,65 @@ def measure(
         recipe = recipe or Recipe.from_toml(media.read_recipe(str(dream)))
     except DreamError as error:
         report.notices.append(f"no objective is measured ({error})")
-    with media.open_source(str(dream)) as dreamed:
-        part = replace(recipe.clip, size="") if recipe else Clip()
-        size = f"{dreamed.info.width}x{dreamed.info.height}"
-        with media.open_source(str(source), recipe.clip if recipe else part) as opened:
-            spare = dreamed.info.width - opened.info.width, dreamed.info.height - opened.info.height
-        padded = all(0 <= s <= 1 for s in spare)  # to the even size that most codecs need
-        with media.open_source(str(source), recipe.clip if padded and recipe else replace(part, size=size)) as opened:
-            total = min(opened.info.count, dreamed.info.count)
-            if opened.info.count != dreamed.info.count:
-                report.notices.append(
-                    f"{source} has {opened.info.count} frames, {dream} {dreamed.info.count}: {total} are measured"
-                )
-            engine = Engine(recipe) if recipe else None
-            sampled = set(np.linspace(0, total - 1, min(alone, total)).round().astype(int)) if engine else set()
-            known = _truth(Path(truth)) if truth else None
-            begins = shots.rule(recipe.temporal.cuts if recipe and not known else "auto")
-            pairs = zip(begins(opened), dreamed, strict=False)
-            for (frame, begins_shot), result in pairs:
-                original = as_image(frame.pixels)
-                picture = as_image(result.pixels)[:, : original.shape[1], : original.shape[2]]
-                motion = _known(known, frame.index, picture.shape[1:]) if known else None
-                cut = begins_shot if known is None else motion is None
-                objective = single = math.nan
-                if engine:
-                    objective = engine.dreamer.value(picture.to(engine.device))
-                    if frame.index in sampled:
-                        on_device = original.to(engine.device)
-                        single = engine.dreamer.value((on_device + engine.dreamer(on_device)).clamp(0, 1))
-                measured = report.stability.add(
-                    flow.gray(frame.pixels), original, picture,
-                    motion=motion, cut=cut, objective=objective, alone=single,
-                )  # fmt: skip
-                _keep_worst(report, measured, original, picture)
-                on_event(Event(measured.index + 1, total))
+    engine = Engine(recipe) if recipe else None
+    known = _truth(Path(truth)) if truth else None
+    with _side_by_side(report, recipe or Recipe()) as (total, pairs):
+        sampled = set(np.linspace(0, total - 1, min(alone, total)).round().astype(int))
+        for frame, cut, result in pairs:
+            original = as_image(frame.pixels)
+            picture = as_image(result.pixels)[:, : original.shape[1], : original.shape[2]]
+            motion = _known(known, frame.index, picture.shape[1:]) if known else None
+            measured = report.stability.add(
+                flow.gray(frame.pixels),
+                original,
+                picture,
+                motion=motion,
+                cut=motion is None if known else cut,
+                objective=engine.dreamer.value(picture.to(engine.device)) if engine else math.nan,
+                alone=_alone(engine, original) if engine and frame.index in sampled else math.nan,
+            )
+            _keep_worst(report, measured, original, picture)
+            on_event(Event(measured.index + 1, total))
     if not report.stability.frames:
         raise SourceError(f"no frame of {source} and {dream} can be compared: are they complete?")
     if loop:
         report.stability.close()
     return report
+
+
+@contextmanager
+def _side_by_side(
+    report: Report, recipe: Recipe
+) -> Iterator[tuple[int, Iterator[tuple[media.Frame, bool, media.Frame]]]]:
+    """Open source and dream, the source as it was dreamed: that part, at the dream's size.
+
+    Yields:
+        How many frames both have, and those: the source's, whether a shot begins with it, the dream's.
+    """
+    cuts = recipe.temporal.cuts
+    if cuts not in ("auto", "none") and not Path(cuts).exists():  # a list that lies on another machine
+        cuts = "auto"
+    with media.open_source(report.dream) as dreamed:
+        with media.open_source(report.source, recipe.clip) as opened:
+            wide, high = dreamed.info.width - opened.info.width, dreamed.info.height - opened.info.height
+        clip = recipe.clip
+        if abs(dreamed.info.width * opened.info.height / (dreamed.info.height * opened.info.width) - 1) > MISSHAPEN:
+            raise SourceError(f"{report.dream} has another shape than {report.source}: is it a dream of that?")
+        if not (0 <= wide <= 1 and 0 <= high <= 1):  # more than the padding to an even size
+            clip = replace(clip, size=f"{dreamed.info.width}x{dreamed.info.height}")
+        with media.open_source(report.source, clip) as opened:
+            count, total = opened.info.count, min(opened.info.count, dreamed.info.count)
+            if count != dreamed.info.count:
+                report.notices.append(
+                    f"{report.source} has {count} frames, {report.dream} {dreamed.info.count}: {total} are measured"
+                )
+            marked = shots.rule(cuts, parse_time(clip.start) or Fraction(0))(opened)
+            yield total, ((frame, cut, result) for (frame, cut), result in zip(marked, dreamed, strict=False))
+
+
+def _alone(engine: Engine, image: torch.Tensor) -> float:
+    image = image.to(engine.device)
+    return engine.dreamer.value((image + engine.dreamer(image)).clamp(0, 1))
 
 
 def _truth(folder: Path) -> dict[int, Path]:

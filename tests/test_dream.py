@@ -121,3 +121,13 @@ def test_half_precision_points_the_same_way(photo: np.ndarray) -> None:
     ]
     for half in gradients[1:]:
         assert torch.cosine_similarity(gradients[0].flatten(), half.flatten(), dim=0) > 0.8
+
+
+def test_the_finest_octave_leaves_out_what_alternates_from_pixel_to_pixel(photo: np.ndarray) -> None:
+    board = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(8, 8)[None, None]
+    assert dream.soften(board)[..., 1:-1, 1:-1].abs().max() < 1e-6
+    ramp = torch.arange(16.0).repeat(16, 1)[None, None]
+    assert torch.allclose(dream.soften(ramp)[..., 1:-1], ramp[..., 1:-1])
+    layer = Engine(Recipe().set("dream.octaves=1").set("dream.iterations=3")).dreamer(tensor(photo))
+    spectrum = torch.fft.fft2(layer).abs().mean(0)
+    assert spectrum[44:53, 44:53].mean() < 0.03 * spectrum[4:20, 4:20].mean()

@@ -167,6 +167,8 @@ def test_bad_flow_and_bad_names_are_refused(dreamed: Path, tmp_path: Path) -> No
     clips.write("pan", tmp_path / "other", 32, 32, 2)
     with pytest.raises(SourceError, match="96×64"):
         measure(dreamed / "clip", dreamed / "dream.mkv", truth=tmp_path / "other" / "flow")
+    with pytest.raises(SourceError, match="another shape"):
+        measure(dreamed / "clip", tmp_path / "other")
     with pytest.raises(SinkError, match=r"\.html"):
         measure(dreamed / "clip", dreamed / "dream.mkv").save(str(tmp_path / "report.pdf"))
 

@@ -22,6 +22,8 @@ RISE = 1.03  # most that a layer grows from frame to frame to keep its strength
 GAIN, DAMPING = 5.0, 8.0  # how fast the drive answers to an objective that is off, and to one that moves
 DRIVE = (0.1, 2.0)  # range of the drive
 SLACK = 0.03  # above its level by so much, an objective wants no more dreaming
+OUTGROWN = 1.15  # this far above its goal, a shot shows what its first frame did not, and the goal follows,
+FOLLOW = 0.02  # by this share a frame, and by the share of fresh ground
 TINT = 0.1  # share of a layer's change of mean colour that is taken back on every frame
 NEED = 8.0  # iterations asked for by a frame all of whose ground is fresh, as a multiple of the usual
 LEAST, MOST = 0.5, 2.0  # range of the iterations, as a multiple of the usual
@@ -51,11 +53,18 @@ class Governor:
         share = room(image)
         return cls(rms(layer) / share, objective / share**2, _colour(layer) / share)
 
-    def after(self, image: Tensor, objective: float) -> Governor:
-        """Return the governor after one more frame: a controller of the drive, by how far off the goal is and moves."""
-        reached = objective / max(self.goal * room(image) ** 2, 1e-9)
-        drive = self.drive * math.exp(GAIN * (1 - reached) + DAMPING * (self.reached - reached))
-        return replace(self, drive=min(max(drive, DRIVE[0]), DRIVE[1]), reached=reached)
+    def after(self, image: Tensor, objective: float, fresh: float) -> Governor:
+        """Return the governor after one more frame, of whose ground a share was fresh.
+
+        A controller of the drive, by how far off the goal is and how it moves. A shot that begins in the dark comes to
+        show more than its first frame had in it; then the goal follows.
+        """
+        found = objective / room(image) ** 2
+        reached = found / max(self.goal, 1e-9)
+        answer = GAIN * (1 - reached) + DAMPING * (self.reached - reached)
+        drive = min(max(self.drive * math.exp(min(answer, 1)), DRIVE[0]), DRIVE[1])
+        goal = self.goal if reached < OUTGROWN else self.goal + min(FOLLOW + fresh, 1) * (found - self.goal)
+        return replace(self, goal=goal, drive=drive, reached=reached)
 
     def hold(self, layer: Tensor, image: Tensor) -> Tensor:
         """Return a carried layer at its level, raised gently, lowered at once; its mean colour is led back."""
@@ -124,8 +133,9 @@ def settle(image: Tensor, layer: Tensor, luma: Gray, objective: float, carried: 
     layer = (image + layer).clamp(0, 1) - image
     if carried is None:
         return State(layer, torch.ones_like(image[:1]), Governor.start(image, layer, objective), luma)
-    ripeness = (carried.ripeness + 1 / RIPENING).clamp(max=1)
-    return State(layer, ripeness, carried.governor.after(image, objective), luma)
+    ripeness = (carried.ripeness + 1 / RIPENING).clamp(0, 1)
+    fresh = 1 - float(carried.ripeness.mean())
+    return State(layer, ripeness, carried.governor.after(image, objective, fresh), luma)
 
 
 def _colour(layer: Tensor) -> Tensor:

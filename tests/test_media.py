@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Callable
 from fractions import Fraction
@@ -118,6 +119,22 @@ def test_a_variable_rate_becomes_constant_without_drift(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "c.mp4")) as container:
         video, audio = container.streams.video[0], container.streams.audio[0]
         assert abs(video.duration * video.time_base - audio.duration * audio.time_base) < 3 / info.rate
+
+
+def distinct(frames: list[Frame]) -> int:
+    return 1 + sum(not np.array_equal(a.pixels, b.pixels) for a, b in itertools.pairwise(frames))
+
+
+@pytest.mark.parametrize("name", ["v.mkv", "v.gif", "v.webp"])
+def test_a_varying_rate_keeps_every_picture(name: str, tmp_path: Path) -> None:
+    fast_then_slow = "select='lt(n,10)+not(mod(n-10,5))'"  # ten frames at 25 fps, then five a second
+    source = ["-f", "lavfi", "-i", "testsrc2=s=160x120:r=25", "-t", "2"]
+    ffmpeg(*source, "-vf", fast_then_slow, "-fps_mode", "vfr", tmp_path / name)
+    info, frames = read(tmp_path / name)
+    assert distinct(frames) == 18
+    assert info.rate == 25
+    assert info.count / info.rate == pytest.approx(2, abs=0.2)
+    assert any("varies" in notice for notice in info.notices)
 
 
 def test_a_varying_rate_with_reordered_frames_gives_every_frame(tmp_path: Path) -> None:

@@ -82,10 +82,17 @@ def test_fresh_ground_is_dreamed_harder_and_a_content_shot_not_at_all() -> None:
 
 def test_the_governor_drives_harder_the_further_the_objective_falls() -> None:
     governor = Governor.start(GREY, torch.full((3, 8, 8), 0.1), 100.0)
-    assert governor.after(GREY, 90.0).drive > governor.after(GREY, 95.0).drive > governor.drive
-    assert governor.after(GREY, 105.0).drive < governor.drive
-    assert governor.after(GREY, 105.0).wanted == 0
-    assert governor.after(GREY / 4, 100.0 * compose.room(GREY / 4) ** 2).reached == pytest.approx(1)  # a darker frame
+    after = {objective: governor.after(GREY, objective, 0.0) for objective in (90.0, 95.0, 105.0)}
+    assert after[90.0].drive > after[95.0].drive > governor.drive > after[105.0].drive
+    assert after[105.0].wanted == 0
+    assert governor.after(GREY / 4, 100.0 * compose.room(GREY / 4) ** 2, 0.0).reached == pytest.approx(1)  # darker
+
+
+def test_the_goal_stays_but_where_a_shot_outgrows_it() -> None:
+    governor = Governor.start(GREY, torch.full((3, 8, 8), 0.1), 100.0)
+    assert governor.after(GREY, 110.0, 0.5).goal == governor.goal == pytest.approx(100)
+    assert governor.after(GREY, 50.0, 0.5).goal == governor.goal
+    assert 101 < governor.after(GREY, 200.0, 0.0).goal < governor.after(GREY, 200.0, 0.5).goal < 200
 
 
 def test_strength_scales_the_layer_and_zero_gives_the_frame_back(photo: np.ndarray) -> None:
@@ -153,6 +160,7 @@ def test_a_shot_that_fades_in_reaches_full_strength(engine: Engine) -> None:
     *_, last = (picture for picture, _ in render(fading, engine))
     fresh = next(render(film(bright), engine))[0]
     assert compose.rms(last - tensor(bright)) > 0.9 * compose.rms(fresh - tensor(bright))
+    assert engine.dreamer.value(last) > 0.8 * engine.dreamer.value(fresh)
 
 
 def test_carrying_is_steadier_than_dreaming_alone_on_real_footage() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -12,6 +14,7 @@ RATES = [
     Fraction(n, d)
     for n, d in [(24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (50, 1), (60000, 1001), (60, 1)]
 ]
+VARIES = "its frame rate varies: made constant at {:.6g} frames per second, pictures that last longer are repeated"
 HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics, by ITU-T H.273 number
 
 
@@ -129,7 +132,7 @@ def _film(container: Any, stream: Any, first: Any) -> Film:
     if declared > len(times):
         notices.append(f"the film is truncated: it declares {declared} frames and holds {len(times)}")
     if not constant:
-        notices.append(f"its frame rate varies: made constant at {float(rate):.6g} frames per second")
+        notices.append(VARIES.format(float(rate)))
     if colour.transfer in HDR:
         notices.append(f"it is HDR ({HDR[colour.transfer]}): converted to BT.709")
     if tracks.subtitles:
@@ -233,7 +236,17 @@ def _rate(stream: Any, times: list[Fraction]) -> tuple[Fraction, bool]:
     for rate in filter(None, (mean, *told) if coarse else (*told, mean)):
         if all(abs(t - times[0] - k / rate) <= Fraction(1, 2) / rate for k, t in enumerate(times)):
             return Fraction(rate), True
-    return mean, False
+    return even_rate(times), False
+
+
+def even_rate(times: list[Fraction]) -> Fraction:
+    """Return the rate, up to 60, of pictures that begin at these seconds where they come fastest: each has a frame."""
+    gaps = sorted(later - earlier for earlier, later in itertools.pairwise(times) if later > earlier)
+    fastest = nominal_rate(1 / gaps[len(gaps) // 10])  # a single stray one does not count
+    for rate in [fastest, *(rate for rate in RATES if rate > fastest)]:
+        if rate <= RATES[-1] and len({math.floor(time * rate + Fraction(1, 2)) for time in times}) == len(times):
+            return rate
+    return RATES[-1]
 
 
 def nominal_rate(measured: Fraction) -> Fraction:

@@ -21,7 +21,7 @@ from ..errors import RecipeError, SourceError
 from ..recipe import Clip, parse_rate, parse_time
 from .names import first_number, holds_frames, is_still, sequence_files
 from .pictures import Pixels
-from .probe import Film, Info, nominal_rate, probe
+from .probe import VARIES, Film, Info, even_rate, nominal_rate, probe
 
 DEFAULT_RATE = Fraction(24)  # of frame sequences, which carry none
 SWS = "lanczos+accurate_rnd+full_chroma_int+full_chroma_inp"
@@ -199,9 +199,13 @@ class AnimatedWebP:
                 image.load()
                 lasts.append(int(image.info.get("duration", 0)) or 100)  # ms, as browsers read 0
         total = sum(lasts)
+        notices: tuple[str, ...] = ()
         rate = nominal_rate(Fraction(len(lasts) * 1000, total))
-        if max(lasts) > min(lasts) + 2:  # frames held longer than others are repeated
-            rate = nominal_rate(Fraction(1000, min(lasts)))
+        if max(lasts) > min(lasts) + 2:
+            rate = even_rate(
+                [Fraction(end - last, 1000) for end, last in zip(itertools.accumulate(lasts), lasts, strict=True)]
+            )
+            notices = (VARIES.format(float(rate)),)
         ends = list(itertools.accumulate(lasts))
         start, end = _span(clip)
         count = max(round(total * rate / 1000), 1)
@@ -210,7 +214,7 @@ class AnimatedWebP:
             raise SourceError(f"{path} has no frame between {clip.start or '0'} and {clip.end or 'its end'}")
         middle = Fraction(1, 2) / rate
         self.taken = [min(bisect.bisect(ends, (m + middle) * 1000), len(ends) - 1) for m in moments]
-        self.info = Info(path, "film", *_sized(clip.size, *size), rate, len(moments))
+        self.info = Info(path, "film", *_sized(clip.size, *size), rate, len(moments), notices=notices)
 
     def __iter__(self) -> Iterator[Frame]:
         from PIL import Image

@@ -89,7 +89,7 @@ def dream_video(
         total = opened.info.count
         comment = recipe.to_toml()
         with media.open_sink(str(output), opened.info, recipe.encoding, comment, overwrite) as sink:
-            for notice in (*opened.info.notices, *sink.notices):
+            for notice in (*opened.info.notices, *sink.notices, *_passes(recipe)):
                 on_event(Event(0, total, notice))
             said = len(sink.notices)
             try:
@@ -110,6 +110,14 @@ def dream_video(
     if done < total and not stopped:
         on_event(Event(done, total, f"{source} is damaged: {done} of {total} frames decode, and are dreamed"))
     return Result(str(output), done, total, stopped)
+
+
+def _passes(recipe: Recipe) -> list[str]:
+    if recipe.temporal.passes == 1 or recipe.temporal.flow == "none":
+        return []
+    from .pipeline import STRETCH
+
+    return [f"in two passes: the bar moves once up to {STRETCH} frames have been dreamed backwards, and so on"]
 
 
 def _render(

@@ -231,3 +231,34 @@ def test_dream_image_returns_a_picture_of_the_same_shape(photo: np.ndarray, quic
     assert 0.01 < np.abs(dreamed - photo / 255).mean() < 0.3
     with pytest.raises(ValueError, match="RGB"):
         dream_image(photo[..., 0], quick)
+
+
+def test_two_passes_give_every_frame_and_say_how_the_bar_moves(
+    clip: MakeClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = clip("a.mp4", frames=7)
+    assert run(source, tmp_path / "out.mkv", "--passes", "2", *QUICK) == 0
+    assert len(read(tmp_path / "out.mkv")[1]) == 7
+    assert "in two passes" in capfd.readouterr().err
+
+
+def test_a_bad_list_of_cuts_is_one_line_and_leaves_nothing(
+    clip: MakeClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = clip("a.mp4")
+    assert run(source, tmp_path / "out.mp4", "--cuts", tmp_path / "none.csv", *QUICK) == 1
+    assert "give auto, none, or a CSV file" in capfd.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_measuring_what_does_not_belong_together_is_one_line(
+    clip: MakeClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source, other = clip("a.mp4"), clip("b.mp4", size="48x64")
+    assert run("measure", source, other) == 1
+    assert "another shape" in capfd.readouterr().err
+    assert run("measure", source, tmp_path / "missing.mp4") == 1
+    assert "does not exist" in capfd.readouterr().err
+    with pytest.raises(SystemExit) as usage:
+        run("measure", source)
+    assert usage.value.code == 2

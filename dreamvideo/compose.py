@@ -59,8 +59,10 @@ class Governor:
         A controller of the drive, by how far off the goal is and how it moves. A shot that begins in the dark comes to
         show more than its first frame had in it; then the goal follows.
         """
+        if not (self.goal > 0 and math.isfinite(objective)):  # of weights below 0 there is no level to hold
+            return self
         found = objective / room(image) ** 2
-        reached = found / max(self.goal, 1e-9)
+        reached = found / self.goal
         answer = GAIN * (1 - reached) + DAMPING * (self.reached - reached)
         drive = min(max(self.drive * math.exp(min(answer, 1)), DRIVE[0]), DRIVE[1])
         goal = self.goal if reached < OUTGROWN else self.goal + min(FOLLOW + fresh, 1) * (found - self.goal)
@@ -148,12 +150,12 @@ def rms(layer: Tensor) -> float:
 
 
 def room(image: Tensor) -> float:
-    """Return the share of a dream that shows on an image in [0, 1]: 1 on mid-grey, less towards black and white.
+    """Return the share of a dream that shows on an image in [0, 1]: 1 on mid-grey, 0.7 on black and white.
 
-    A shot that fades in gives its first dream little room; what it holds back there must not bind the rest.
+    A shot that fades in gives its first dream less room; what it holds back there must not bind the rest.
     """
     up, down = (image + PROBE).clamp(max=1) - image, image - (image - PROBE).clamp(min=0)
-    return max(math.sqrt((rms(up) ** 2 + rms(down) ** 2) / 2) / PROBE, 1e-3)
+    return math.sqrt((rms(up) ** 2 + rms(down) ** 2) / 2) / PROBE
 
 
 def finish(image: Tensor, layer: Tensor, finish: Finish) -> Tensor:

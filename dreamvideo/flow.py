@@ -20,7 +20,7 @@ Gray = NDArray[np.uint8]
 Field = NDArray[np.float32]
 Method = Callable[[Gray, Gray], Field]  # (current, previous) → flow (H, W, 2)
 
-NOISE = 2  # 8-bit levels by which a block of a repeated frame may differ
+NOISE, FAINT = 2.0, 0.3  # 8-bit levels by which a block of a repeated frame, and all of it, may differ
 SMALLEST = 16  # px; DIS takes no smaller pictures
 
 
@@ -96,11 +96,11 @@ def gray(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> Gray:
 
 
 def same(current: Gray, previous: Gray) -> bool:
-    """Tell whether two frames (H, W) show the same: no 8×8 block differs by more than coding noise does."""
+    """Tell whether two frames (H, W) show the same: no 8×8 block, nor the whole, differs by more than coding does."""
     difference = cv2.absdiff(current, previous)
     h, w = difference.shape
-    blocks = cv2.resize(difference, (max(w // 8, 1), max(h // 8, 1)), interpolation=cv2.INTER_AREA)
-    return int(blocks.max()) < NOISE
+    blocks = cv2.resize(difference.astype(np.float32), (max(w // 8, 1), max(h // 8, 1)), interpolation=cv2.INTER_AREA)
+    return bool(blocks.max() < NOISE and blocks.mean() < FAINT)
 
 
 def estimate(current: Gray, previous: Gray, method: Method = dis, check: Method = rough) -> Motion:

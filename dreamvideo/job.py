@@ -117,7 +117,9 @@ def _passes(recipe: Recipe) -> list[str]:
         return []
     from .pipeline import STRETCH
 
-    return [f"in two passes: the bar moves once up to {STRETCH} frames have been dreamed backwards, and so on"]
+    return [
+        f"in two passes: the bar moves, and Ctrl-C is heard, once up to {STRETCH} frames have been dreamed backwards"
+    ]
 
 
 def _render(
@@ -177,7 +179,10 @@ def preview(
         media.open_sink(str(output), as_still(info), recipe.encoding, recipe.to_toml(), overwrite) as sink,
     ):
         taken = itertools.islice(opened, index - before + 1)
-        frames = (dataclasses.replace(frame, index=frame.index + before) for frame in taken)
+        frames = (
+            dataclasses.replace(frame, index=frame.index + before, time=frame.time + before / info.rate)
+            for frame in taken
+        )
         for done, (picture, _) in enumerate(render(frames, Engine(recipe)), 1):  # noqa: B007 - the last one is wanted
             on_event(Event(done, index - before + 1))
         if picture is None:

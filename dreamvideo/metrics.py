@@ -243,7 +243,7 @@ class Stability:
     def objective_ratio(self) -> float:
         """J of the dream over J of the same frames dreamed alone."""
         both = [f for f in self.frames if not math.isnan(f.alone)]
-        return mean(f.objective for f in both) / mean(f.alone for f in both) if both else math.nan
+        return ratio(mean(f.objective for f in both), mean(f.alone for f in both))
 
     @property
     def strength_drift(self) -> float:
@@ -253,8 +253,8 @@ class Stability:
     @property
     def objective_drift(self) -> float:
         """The same of J; of J over that of frames dreamed alone where there are such at both ends of a shot."""
-        ratio = self._drift(lambda f: f.objective / f.alone)
-        return self._drift(lambda f: f.objective) if math.isnan(ratio) else ratio
+        kept = self._drift(lambda f: ratio(f.objective, f.alone))
+        return self._drift(lambda f: f.objective) if math.isnan(kept) else kept
 
     @property
     def colour_drift(self) -> float:
@@ -267,7 +267,7 @@ class Stability:
         return max(drifts, default=math.nan)
 
     def _drift(self, value: Callable[[Measure], float]) -> float:
-        drifts = [mean(map(value, last)) / mean(map(value, first)) - 1 for first, last in map(ends, self.shots)]
+        drifts = [ratio(mean(map(value, last)), mean(map(value, first))) - 1 for first, last in map(ends, self.shots)]
         return max((d for d in drifts if not math.isnan(d)), key=abs, default=math.nan)
 
     @property
@@ -282,10 +282,8 @@ class Stability:
 
     def _recovery(self, frames: int) -> float:
         shots = [s for s in self.shots[1:] if len(s) > frames]
-        return min(
-            (mean(f.strength for f in s[:frames]) / mean(f.strength for f in s[frames:]) for s in shots),
-            default=math.nan,
-        )
+        found = (ratio(mean(f.strength for f in s[:frames]), mean(f.strength for f in s[frames:])) for s in shots)
+        return min((r for r in found if not math.isnan(r)), default=math.nan)
 
     def summary(self) -> dict[str, float]:
         """Return every measure of the whole by name."""
@@ -313,6 +311,11 @@ def ends(shot: Sequence[Measure]) -> tuple[Sequence[Measure], Sequence[Measure]]
     """Return the first and the last tenth of a shot, a frame at least."""
     tenth = max(len(shot) // 10, 1)
     return shot[:tenth], shot[-tenth:]
+
+
+def ratio(part: float, whole: float) -> float:
+    """Return part over whole; NaN where there is no whole."""
+    return part / whole if whole else math.nan
 
 
 def mean(values: object) -> float:

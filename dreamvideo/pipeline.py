@@ -27,7 +27,7 @@ from .recipe import Network, Recipe, parse_time
 T = TypeVar("T")
 
 CUT_TRUST = 0.25  # a flow that all at once is believed over less of the frame than this is no motion but a cut
-STRETCH = 48  # frames that are dreamed backwards at a time
+STRETCH = 32  # frames that are dreamed backwards at a time
 AHEAD = 3  # frames decoded and measured for motion before the network needs them
 
 
@@ -65,7 +65,8 @@ class Engine:
             torch.set_num_threads(network.threads)
         goal = objective.parse(network.layers or models.default_layers(network.model))
         features = models.load(network.model, goal.layers, network.weights, _precision(network, self.device))
-        self.mark = shots.rule(recipe.temporal.cuts, parse_time(recipe.clip.start) or Fraction(0))
+        cuts = recipe.temporal.cuts if recipe.temporal.flow != "none" else "none"
+        self.mark = shots.rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
         self.dreamer = Dreamer(features.to(self.device), goal, recipe.dream)
 
     def image(self, frame: Frame) -> Tensor:
@@ -148,13 +149,16 @@ def _filled(steps: Iterable[Step], engine: Engine) -> Iterator[Step]:
             state: State | None = None
             for later, step in zip([None, *reversed(stretch)], reversed(stretch)):  # noqa: B905 - the first has no later
                 back = None
-                if later is not None:
+                if later is not None and not later.repeats:
                     back = flow.estimate(step.luma, later.luma, *flow.METHODS[engine.recipe.temporal.flow])
-                _, state = engine.dream(replace(step, motion=back, repeats=False), state)
+                repeats = later is not None and later.repeats
+                _, state = engine.dream(replace(step, motion=back, repeats=repeats), state)
                 file.write(state.layer.cpu().half().numpy().tobytes())
             size = file.tell() // len(stretch)
-            for number, step in enumerate(stretch):
-                file.seek((len(stretch) - 1 - number) * size)
+            stretch.reverse()
+            while stretch:  # what has been given away is let go
+                step = stretch.pop()
+                file.seek(len(stretch) * size)
                 half = np.frombuffer(file.read(size), np.float16).reshape(3, *step.luma.shape)
                 yield replace(step, fill=torch.from_numpy(half.astype(np.float32)).to(engine.device))
 

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from . import flow, media, shots
+from . import compose, flow, media, shots
 from .errors import DreamError, SinkError, SourceError
 from .flow import Motion
 from .job import Event
@@ -37,6 +37,7 @@ WORST = 4  # frames shown in the strip
 WIDE = 320  # px; each picture of the strip
 LOUD = 4  # times that differences are shown at
 MISSHAPEN = 0.1  # part by which the aspect ratios of source and dream may differ
+UNKNOWN = 1e9  # px; what .flo files hold where the flow is not known
 KINDS = (".html", ".png", ".json")
 
 
@@ -151,14 +152,15 @@ def measure(
             had.
     """
     report = Report(str(source), str(dream))
+    engine = Engine(recipe) if recipe else None
     try:
-        recipe = recipe or Recipe.from_toml(media.read_recipe(str(dream)))
+        recipe = recipe or _embedded(str(dream))
+        engine = engine or Engine(recipe)
     except DreamError as error:
         report.notices.append(f"no objective is measured ({error})")
-    engine = Engine(recipe) if recipe else None
     known = _truth(Path(truth)) if truth else None
     with _side_by_side(report, recipe or Recipe()) as (total, pairs):
-        sampled = set(np.linspace(0, total - 1, min(alone, total)).round().astype(int))
+        sampled = set(np.linspace(0, total - 1, min(max(alone, 0), total)).round().astype(int))
         for frame, cut, result in pairs:
             original = as_image(frame.pixels)
             picture = as_image(result.pixels)[:, : original.shape[1], : original.shape[2]]
@@ -181,6 +183,13 @@ def measure(
     return report
 
 
+def _embedded(dream: str) -> Recipe:
+    """Return the recipe inside a dream, fit for this machine: another may have had another GPU, and a list of cuts."""
+    recipe = Recipe.from_toml(media.read_recipe(dream)).set("network.device=auto")
+    cuts = recipe.temporal.cuts
+    return recipe if cuts in ("auto", "none") or Path(cuts).exists() else recipe.set("temporal.cuts=auto")
+
+
 @contextmanager
 def _side_by_side(
     report: Report, recipe: Recipe
@@ -190,16 +199,13 @@ def _side_by_side(
     Yields:
         How many frames both have, and those: the source's, whether a shot begins with it, the dream's.
     """
-    cuts = recipe.temporal.cuts
-    if cuts not in ("auto", "none") and not Path(cuts).exists():  # a list that lies on another machine
-        cuts = "auto"
     with media.open_source(report.dream) as dreamed:
         with media.open_source(report.source, recipe.clip) as opened:
             wide, high = dreamed.info.width - opened.info.width, dreamed.info.height - opened.info.height
         clip = recipe.clip
-        if abs(dreamed.info.width * opened.info.height / (dreamed.info.height * opened.info.width) - 1) > MISSHAPEN:
-            raise SourceError(f"{report.dream} has another shape than {report.source}: is it a dream of that?")
         if not (0 <= wide <= 1 and 0 <= high <= 1):  # more than the padding to an even size
+            if abs(dreamed.info.width * opened.info.height / (dreamed.info.height * opened.info.width) - 1) > MISSHAPEN:
+                raise SourceError(f"{report.dream} has another shape than {report.source}: is it a dream of that?")
             clip = replace(clip, size=f"{dreamed.info.width}x{dreamed.info.height}")
         with media.open_source(report.source, clip) as opened:
             count, total = opened.info.count, min(opened.info.count, dreamed.info.count)
@@ -207,13 +213,13 @@ def _side_by_side(
                 report.notices.append(
                     f"{report.source} has {count} frames, {report.dream} {dreamed.info.count}: {total} are measured"
                 )
-            marked = shots.rule(cuts, parse_time(clip.start) or Fraction(0))(opened)
+            marked = shots.rule(recipe.temporal.cuts, parse_time(clip.start) or Fraction(0))(opened)
             yield total, ((frame, cut, result) for (frame, cut), result in zip(marked, dreamed, strict=False))
 
 
 def _alone(engine: Engine, image: torch.Tensor) -> float:
     image = image.to(engine.device)
-    return engine.dreamer.value((image + engine.dreamer(image)).clamp(0, 1))
+    return engine.dreamer.value(compose.finish(image, engine.dreamer(image), engine.recipe.finish))
 
 
 def _truth(folder: Path) -> dict[int, Path]:
@@ -231,12 +237,13 @@ def _known(files: dict[int, Path], index: int, size: torch.Size) -> Motion | Non
     if field is None or field.shape[:2] != tuple(size):
         raise SourceError(f"{files[index]} is no flow of {size[1]}×{size[0]} pixels, as the dream has")
     mask = files[index].with_suffix(".png")
-    held = np.ones(field.shape[:2], bool)
+    held = (np.abs(field) < UNKNOWN).all(-1)
+    field[~held] = 0
     if mask.exists():
         read = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
         if read is None or read.shape != held.shape:
             raise SourceError(f"{mask} is no picture of {size[1]}×{size[0]} pixels")
-        held = read > 127
+        held &= read > 127
     return exact_motion(field, held)
 
 
@@ -248,11 +255,11 @@ def save_truth(folder: Path, index: int, field: NDArray[np.float32], held: NDArr
 
 def _keep_worst(report: Report, measured: Measure, source: torch.Tensor, dream: torch.Tensor) -> None:
     """Keep the frame's pictures if it is among the worst so far."""
-    compared = report.stability.comparison()
-    if compared is None or math.isnan(measured.flicker):
-        return
     flickers = [report.stability.frames[index].flicker for index, _ in report.worst]
-    if len(flickers) == WORST and measured.flicker <= min(flickers):
+    if math.isnan(measured.flicker) or (len(flickers) == WORST and measured.flicker <= min(flickers)):
+        return
+    compared = report.stability.comparison()
+    if compared is None:
         return
     carried, difference = compared
     strip = np.hstack([_thumb(image) for image in (source, carried, dream, difference * LOUD)])

@@ -17,7 +17,9 @@ from .recipe import parse_time
 
 DELAY = 2  # frames that must follow a frame before it can be told whether a shot begins with it
 WIDTH = 256  # px; what the detectors are shown is no wider
-SHORTEST = 4  # frames; a music video may cut every sixth of a second, a flash is shorter
+SHORTEST = 4  # frames; a music video may cut every sixth of a second
+BLACK = 8  # 8-bit levels; a picture darker on average, for so many frames, is black
+RATE = 25.0  # the detectors count in frames; any will do
 COLUMN = "Start Time (seconds)"  # of PySceneDetect's own lists
 
 Rule = Callable[[Iterable[Frame]], Iterator[tuple[Frame, bool]]]
@@ -48,19 +50,20 @@ def find(frames: Iterable[Frame]) -> Iterator[tuple[Frame, bool]]:
     from scenedetect import FrameTimecode
     from scenedetect.detectors import AdaptiveDetector, ThresholdDetector
 
-    rate = 25.0  # the detectors count in frames; any rate will do
-    detectors = [
-        AdaptiveDetector(min_scene_len=SHORTEST, window_width=DELAY),
-        ThresholdDetector(min_scene_len=SHORTEST, fade_bias=1.0),  # a shot begins where it is seen again
-    ]
     waiting: deque[Frame] = deque()
     begins: set[int] = set()
-    last = 0
+    last, size = 0, None
     for number, frame in enumerate(frames):
+        shown = _small(frame)
+        if shown.shape != size:
+            size = shown.shape
+            detectors = [
+                AdaptiveDetector(min_scene_len=SHORTEST, window_width=DELAY),
+                ThresholdDetector(BLACK, SHORTEST, fade_bias=1.0, min_out_length=SHORTEST),  # begins where it is seen
+            ]
         waiting.append(frame)
-        code, shown = FrameTimecode(number, rate), _small(frame)
         for detector in detectors:
-            begins |= {cut.frame_num for cut in detector.process_frame(code, shown)}
+            begins |= {cut.frame_num for cut in detector.process_frame(FrameTimecode(number, RATE), shown)}
         if len(waiting) > DELAY:
             cut = number - DELAY in begins and number - DELAY >= last + SHORTEST  # both may find the same one
             last = number - DELAY if cut else last
@@ -78,14 +81,15 @@ def _small(frame: Frame) -> np.ndarray:
 
 
 def listed(frames: Iterable[Frame], times: list[Fraction]) -> Iterator[tuple[Frame, bool]]:
-    """Yield every frame with whether one of the times, in order, has come with it."""
-    ahead = deque(times)
+    """Yield every frame with whether one of the times lies in it, from its own on to that of the next, a frame late."""
+    rounded = [time + Fraction(1, 2000) for time in times]  # they are written to the millisecond
+    waiting: Frame | None = None
     for frame in frames:
-        cut = False
-        while ahead and ahead[0] <= frame.time + Fraction(1, 2000):  # times are written to the millisecond
-            ahead.popleft()
-            cut = True
-        yield frame, cut
+        if waiting is not None:
+            yield waiting, any(waiting.time <= time < frame.time for time in rounded)
+        waiting = frame
+    if waiting is not None:
+        yield waiting, any(waiting.time <= time for time in rounded)
 
 
 def read(path: str) -> list[Fraction]:

@@ -95,6 +95,11 @@ def test_the_goal_stays_but_where_a_shot_outgrows_it() -> None:
     assert 101 < governor.after(GREY, 200.0, 0.0).goal < governor.after(GREY, 200.0, 0.5).goal < 200
 
 
+def test_an_objective_below_zero_is_left_alone() -> None:
+    governor = Governor.start(GREY, torch.full((3, 8, 8), 0.1), -3.0)
+    assert governor.after(GREY, -5.0, 0.1) is governor
+
+
 def test_strength_scales_the_layer_and_zero_gives_the_frame_back(photo: np.ndarray) -> None:
     image, layer = tensor(photo), torch.full((3, 96, 96), 0.2)
     assert torch.equal(compose.finish(image, layer, Finish(strength=0)), image)

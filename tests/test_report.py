@@ -181,3 +181,21 @@ def test_a_dream_is_measured_at_its_own_size_and_part(tmp_path: Path, engine: En
     assert len(stability.frames) == 7
     off = measure(tmp_path / "clip", tmp_path / "part.mkv", recipe.set("clip.start=0")).stability
     assert stability.strength < off.strength  # the right frames are compared
+
+
+def test_no_dream_at_all_is_measured_too(dreamed: Path) -> None:
+    report = measure(dreamed / "clip", dreamed / "clip", truth=dreamed / "clip" / "flow")
+    assert report.stability.strength == 0
+    assert math.isnan(report.stability.strength_drift)
+    assert "strength" in report.text()
+
+
+def test_a_recipe_from_elsewhere_is_made_to_fit_here(dreamed: Path, tmp_path: Path) -> None:
+    cuts = tmp_path / "cuts.csv"
+    cuts.write_text("0.24\n")
+    recipe = Recipe().set("dream.octaves=1").set("dream.iterations=1").set("clip.fps=25").set(f"temporal.cuts={cuts}")
+    dream_video(dreamed / "clip", tmp_path / "dream.mkv", recipe)
+    cuts.unlink()
+    report = measure(dreamed / "clip", tmp_path / "dream.mkv")
+    assert report.stability.objective > 0
+    assert not report.notices

@@ -133,6 +133,8 @@ def _film(container: Any, stream: Any, first: Any) -> Film:
         notices.append(f"the film is truncated: it declares {declared} frames and holds {len(times)}")
     if not constant:
         notices.append(VARIES.format(float(rate)))
+        if lost := crowded(times, rate):
+            notices.append(f"{lost} of its pictures come faster than that, and are dropped")
     if colour.transfer in HDR:
         notices.append(f"it is HDR ({HDR[colour.transfer]}): converted to BT.709")
     if tracks.subtitles:
@@ -240,13 +242,22 @@ def _rate(stream: Any, times: list[Fraction]) -> tuple[Fraction, bool]:
 
 
 def even_rate(times: list[Fraction]) -> Fraction:
-    """Return the rate, up to 60, of pictures that begin at these seconds where they come fastest: each has a frame."""
-    gaps = sorted(later - earlier for earlier, later in itertools.pairwise(times) if later > earlier)
-    fastest = nominal_rate(1 / gaps[len(gaps) // 10])  # a single stray one does not count
+    """Return the rate at which pictures that begin at these seconds come where they come fastest, so that each has a
+    frame; at most 60, or their mean rate if that is more.
+    """
+    times = sorted(set(times))
+    gaps = sorted(later - earlier for earlier, later in itertools.pairwise(times))
+    most = max(RATES[-1], nominal_rate((len(times) - 1) / (times[-1] - times[0])))
+    fastest = nominal_rate(1 / gaps[len(gaps) // 10])
     for rate in [fastest, *(rate for rate in RATES if rate > fastest)]:
-        if rate <= RATES[-1] and len({math.floor(time * rate + Fraction(1, 2)) for time in times}) == len(times):
+        if rate <= most and crowded(times, rate) <= len(times) // 100:  # a stray one does not count
             return rate
-    return RATES[-1]
+    return most
+
+
+def crowded(times: list[Fraction], rate: Fraction) -> int:
+    """Return how many of the pictures that begin at these seconds find no frame of their own."""
+    return len(times) - len({math.floor(time * rate + Fraction(1, 2)) for time in times})
 
 
 def nominal_rate(measured: Fraction) -> Fraction:

@@ -27,14 +27,16 @@ GAP = 8  # frames that the long-range error looks back
 RECOVERY = 3  # frames after a cut in which a dream should be back at full strength
 
 
-def reference_motion(current: Gray, previous: Gray) -> Motion:
+def reference_motion(current: Gray, previous: Gray, carried_by: str = "dis") -> Motion:
     """Return the motion from `previous` to `current` to judge by, and where it is sure.
 
-    Variational flow (Brox et al. 2004), trusted only where it leads back, where the frames agree along it, and where
-    a second method (Farnebäck 2003, refined) finds the same to half a pixel: of what is left, rigid carrying by yet
-    another method differs by a hundredth of a dream's strength on slow footage, by a twentieth on fast.
+    Variational flow (Brox et al. 2004), or DIS where the dream was carried by that one; trusted only where it leads
+    back, where the frames agree along it, and where another method (Farnebäck 2003, refined) finds the same to half a
+    pixel. By what is left, a dream carried rigidly by DIS flickers a hundredth of its strength on slow footage, a
+    twentieth on fast.
     """
-    motion = flow.estimate(current, previous, flow.variational, flow.variational)
+    method = flow.dis if carried_by == "variational" else flow.variational
+    motion = flow.estimate(current, previous, method, method)
     rough = cv2.calcOpticalFlowFarneback(current, previous, None, 0.5, 6, 31, 5, 7, 1.5, 0)
     second = cv2.VariationalRefinement_create().calc(current, previous, rough).transpose(2, 0, 1)
     agree = np.hypot(*(motion.flow.numpy() - second)) < AGREE
@@ -118,9 +120,11 @@ class Stability:
 
     Attributes:
         frames: what was measured, a `Measure` per frame.
+        carried_by: the flow that carried the dream; another judges it.
         seam: error from the last frame to the first over the median from frame to frame, if it was asked for.
     """
 
+    carried_by: str = "dis"
     frames: list[Measure] = field(default_factory=list)
     seam: float = math.nan
     _first: tuple[Gray, Tensor, Tensor] | None = field(default=None, repr=False)
@@ -152,7 +156,7 @@ class Stability:
             self._motions.clear()
             motion = None
         else:
-            motion = (motion or reference_motion(gray, self._last[-1][0])).to(source.device)
+            motion = (motion or reference_motion(gray, self._last[-1][0], self.carried_by)).to(source.device)
             self._motions.append(motion)
         near = far = (math.nan, math.nan)
         if motion is not None:
@@ -196,7 +200,7 @@ class Stability:
         if self._first is None:
             return
         gray, _, dream = self._first
-        motion = reference_motion(gray, self._last[-1][0]).to(dream.device)
+        motion = reference_motion(gray, self._last[-1][0], self.carried_by).to(dream.device)
         errors = sorted(f.error for f in self.frames if not math.isnan(f.error))
         if errors:
             self.seam = temporal_error(dream, self._last[-1][2], motion) / max(errors[len(errors) // 2], 1e-9)

@@ -158,6 +158,8 @@ def measure(
         engine = engine or Engine(recipe)
     except DreamError as error:
         report.notices.append(f"no objective is measured ({error})")
+    if recipe:
+        report.stability.carried_by = recipe.temporal.flow
     known = _truth(Path(truth)) if truth else None
     with _side_by_side(report, recipe or Recipe()) as (total, pairs):
         sampled = set(np.linspace(0, total - 1, min(max(alone, 0), total)).round().astype(int))

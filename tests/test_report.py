@@ -61,6 +61,16 @@ def test_the_judge_is_sure_only_of_what_is_so() -> None:
     assert (error[sure & now.held] < 0.5).mean() > 0.97
 
 
+def test_the_judge_is_never_the_flow_that_carried() -> None:
+    before, now = (flow.gray(exact.frame.pixels) for exact in clips.zoom(160, 96, 2))
+    assert np.array_equal(
+        reference_motion(now, before, "variational").flow.numpy().transpose(1, 2, 0), flow.dis(now, before)
+    )
+    assert not np.array_equal(
+        reference_motion(now, before, "dis").flow.numpy().transpose(1, 2, 0), flow.dis(now, before)
+    )
+
+
 def test_a_judge_is_sure_of_nothing_across_a_cut() -> None:
     clip = list(clips.cut(160, 96, 4))
     motion = reference_motion(flow.gray(clip[2].frame.pixels), flow.gray(clip[1].frame.pixels))

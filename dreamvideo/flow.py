@@ -90,9 +90,12 @@ METHODS: dict[str, tuple[Method, Method]] = {"dis": (dis, rough), "variational":
 
 def gray(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> Gray:
     """Return the 8-bit luma of RGB pixels (H, W, 3), 8 or 16 bits."""
-    if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
-    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    return cv2.cvtColor(eight_bits(pixels), cv2.COLOR_RGB2GRAY)
+
+
+def eight_bits(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Return pixels of 8 or 16 bits as 8 bits."""
+    return (pixels >> 8 if pixels.dtype == np.uint16 else pixels).astype(np.uint8, copy=False)
 
 
 def same(current: Gray, previous: Gray) -> bool:

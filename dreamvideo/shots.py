@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from . import flow
 from .errors import RecipeError
 from .media import Frame
 from .recipe import parse_time
@@ -73,7 +74,7 @@ def find(frames: Iterable[Frame]) -> Iterator[tuple[Frame, bool]]:
 
 
 def _small(frame: Frame) -> np.ndarray:
-    pixels = frame.pixels if frame.pixels.dtype == np.uint8 else (frame.pixels >> 8).astype(np.uint8)
+    pixels = flow.eight_bits(frame.pixels)
     h, w = pixels.shape[:2]
     if w > WIDTH:
         pixels = cv2.resize(pixels, (WIDTH, max(round(h * WIDTH / w), 1)), interpolation=cv2.INTER_AREA)

@@ -9,14 +9,17 @@ import argparse
 import contextlib
 import dataclasses
 import io
+import math
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from . import schedule
 from .errors import DreamError
 from .recipe import Recipe, parameters, preset_tables, read_tables
 
@@ -28,9 +31,12 @@ DESCRIPTION = """Turn a film, a frame sequence or a picture into a deep dream.
   dreamvideo in.mp4 out.mp4                film in, film out (.mp4 .mov .mkv .webm .gif .webp)
   dreamvideo 'in/*.png' out/%05d.png       frames in, frames out (a folder works too)
   dreamvideo photo.jpg dream.png           a picture
+  dreamvideo photo.jpg out.mp4 --seconds 20 --zoom 1.5    a journey into a picture (or into noise:)
+  dreamvideo photo.jpg out.mp4 --music song.mp3 --preset pulse
   dreamvideo in.mp4 look.png --preview 12  the frame at 12 s, as it will look in the film
   dreamvideo show out.mp4                  print the recipe a file was made with
   dreamvideo measure in.mp4 out.mp4        how steady and strong a dream is; more with measure --help
+  dreamvideo curves look.toml --out curves.png   what changes over time, as a picture
 """
 
 MEASURING = """Measure how steady and how strong a dream is, against the source it was made from.
@@ -84,6 +90,28 @@ class Measuring:
     overwrite: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="replace existing reports")] = False
 
 
+CURVES = """Draw the curves of a recipe over time, with its music's waveform, bars, beats and onsets beneath.
+
+  dreamvideo curves look.toml --out curves.png --music song.mp3
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """What to draw, and where."""
+
+    recipe: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="RECIPE", help="a recipe file, or preset")]]
+    out: Annotated[str, tyro.conf.arg(metavar="FILE", help="a .png, .svg or .pdf name")]
+    source: Annotated[str, tyro.conf.arg(metavar="FILM", help="what is to be dreamed: tells length and rate")] = ""
+    music: Annotated[str, tyro.conf.arg(metavar="FILE", help="song, instead of the recipe's")] = ""
+    bpm: Annotated[float, tyro.conf.arg(help="beats per minute, instead of the recipe's")] = 0.0
+    seconds: Annotated[float, tyro.conf.arg(help="length, where nothing else tells it")] = 0.0
+    set: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="KEY=VALUE", help="like dream.step=0.02*t")
+    ] = ()
+    overwrite: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="replace an existing picture")] = False
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     argv = list(sys.argv[1:] if argv is None else argv)
@@ -112,6 +140,8 @@ def _run(argv: list[str]) -> int:
         return 0
     if argv[:1] == ["measure"]:
         return _measure(_cli(Measuring, "dreamvideo measure", MEASURING, argv[1:]))
+    if argv[:1] == ["curves"]:
+        return _curves(_cli(Drawing, "dreamvideo curves", CURVES, argv[1:]))
     return _dream(*_parse(argv))
 
 
@@ -139,11 +169,28 @@ def _parse(argv: list[str]) -> tuple[Job, Recipe]:
         base = base.merge(read_tables(given.recipe))
     for assignment in given.set:
         base = base.set(assignment)
-    sections = {name: _section(name, getattr(base, name)) for name in vars(base)}
+    sections = {name: _section(name, getattr(base, name)) for name in vars(base) if name != "curves"}
     fields = [(name, type(section), dataclasses.field(default=section)) for name, section in sections.items()]
     arguments: Any = dataclasses.make_dataclass("Arguments", [("job", Job), *fields])
     parsed = _cli(arguments, "dreamvideo", DESCRIPTION, argv)
-    return parsed.job, Recipe().merge({name: dataclasses.asdict(getattr(parsed, name)) for name in sections})
+    given_tables = {name: _read_curves(name, getattr(parsed, name), getattr(base, name)) for name in sections}
+    return parsed.job, Recipe(curves=base.curves).merge(given_tables)
+
+
+def _read_curves(name: str, parsed: Any, base: Any) -> dict[str, Any]:
+    """Return a section as it was given in flags: curves are texts there, and stay what they were if untouched."""
+    values = dataclasses.asdict(parsed)
+    for of, key, kind, param in parameters():
+        if of != name or not param.curve:
+            continue
+        before, text = getattr(base, key), values[key]
+        if text == schedule.written(before):
+            values[key] = before
+            continue
+        number = schedule.read(text)
+        whole = kind is int and isinstance(number, float) and number.is_integer()
+        values[key] = int(number) if whole else number  # type: ignore[arg-type]
+    return values
 
 
 def _cli(kind: Any, prog: str, description: str, argv: list[str]) -> Any:
@@ -161,11 +208,19 @@ def _cli(kind: Any, prog: str, description: str, argv: list[str]) -> Any:
 
 def _section(name: str, section: Any) -> Any:
     """Return a section of the recipe as tyro wants it: the help of every parameter beside its type."""
-    fields = [
-        (key, Annotated[kind, tyro.conf.arg(help=param.help)], dataclasses.field(default=getattr(section, key)))
-        for of, key, kind, param in parameters()
-        if of == name
-    ]
+    fields: list[Any] = []
+    for of, key, kind, param in parameters():
+        if of != name:
+            continue
+        default = getattr(section, key)
+        told: Any = Annotated[kind, tyro.conf.arg(help=param.help)]
+        if param.curve:
+            what = "INT" if kind is int else "NUMBER"
+            told = Annotated[str, tyro.conf.arg(help=param.help, metavar=f"{what}|CURVE")]
+            default = schedule.written(default)
+        elif kind is bool:
+            told = Annotated[told, tyro.conf.FlagCreatePairsOff]
+        fields.append((key, told, dataclasses.field(default=default)))
     doc = {"__doc__": type(section).__doc__}
     return dataclasses.make_dataclass(type(section).__name__, fields, frozen=True, namespace=doc)()
 
@@ -176,7 +231,10 @@ def _dream(job: Job, recipe: Recipe) -> int:
     _check_recipe_path(job)
     if job.preview:
         with _Progress() as progress:
-            jobs.preview(job.input, job.output, job.preview, recipe, overwrite=job.overwrite, on_event=progress)
+            jobs.preview(
+                job.input, job.output, job.preview, recipe,
+                overwrite=job.overwrite, keep=_beside(job), on_event=progress,
+            )  # fmt: skip
         _save_recipe(job.save_recipe, recipe)
         return 0
     asked = False
@@ -192,15 +250,38 @@ def _dream(job: Job, recipe: Recipe) -> int:
     try:
         with _Progress() as progress:
             result = jobs.dream_video(
-                job.input, job.output, recipe, overwrite=job.overwrite, on_event=progress, stop=lambda: asked
-            )
+                job.input, job.output, recipe,
+                overwrite=job.overwrite, keep=_beside(job), on_event=progress, stop=lambda: asked,
+            )  # fmt: skip
     finally:
         signal.signal(signal.SIGINT, usual)
     _save_recipe(job.save_recipe, recipe)
+    if not math.isnan(result.seam):
+        print(f"dreamvideo: seam error {result.seam:.3f} (1: as from any frame to the next)", file=sys.stderr)
     if result.stopped:
         kept = f"{result.path} holds the {result.done} frames that are done" if result.done else "nothing was written"
         print(f"dreamvideo: stopped after {result.done} of {result.total} frames; {kept}", file=sys.stderr)
         return 130
+    return 0
+
+
+def _beside(job: Job) -> Path | None:
+    """Return the recipe's folder, where the analysis of music is kept; none without a recipe file."""
+    recipe = job.recipe or job.save_recipe
+    return Path(recipe).absolute().parent if recipe else None
+
+
+def _curves(asked: Drawing) -> int:
+    from . import drawing
+
+    is_file = asked.recipe.endswith(".toml")
+    recipe = Recipe().merge(read_tables(asked.recipe) if is_file else preset_tables(asked.recipe))
+    music = {key: value for key, value in (("music", asked.music), ("bpm", asked.bpm)) if value}
+    recipe = recipe.merge({"music": music, "clip": {"seconds": asked.seconds} if asked.seconds else {}})
+    for assignment in asked.set:
+        recipe = recipe.set(assignment)
+    keep = Path(asked.recipe).absolute().parent if is_file else None
+    drawing.curves(recipe, asked.out, asked.source, asked.overwrite, keep)
     return 0
 
 

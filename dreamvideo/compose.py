@@ -25,6 +25,7 @@ SLACK = 0.03  # above its level by so much, an objective wants no more dreaming
 OUTGROWN = 1.15  # this far above its goal, a shot shows what its first frame did not, and the goal follows,
 FOLLOW = 0.02  # by this share a frame, and by the share of fresh ground
 TINT = 0.1  # share of a layer's change of mean colour that is taken back on every frame
+LUMA = (0.2126, 0.7152, 0.0722)  # of BT.709
 NEED = 8.0  # iterations asked for by a frame all of whose ground is fresh, as a multiple of the usual
 LEAST, MOST = 0.5, 2.0  # range of the iterations, as a multiple of the usual
 
@@ -59,9 +60,11 @@ class Governor:
         A controller of the drive, by how far off the goal is and how it moves. A shot that begins in the dark comes to
         show more than its first frame had in it; then the goal follows.
         """
-        if not (self.goal > 0 and math.isfinite(objective)):  # of weights below 0 there is no level to hold
+        if self.goal <= 0 or not math.isfinite(objective):  # of weights below 0 there is no level to hold
             return self
         found = objective / room(image) ** 2
+        if math.isnan(self.goal):  # the objective has changed: what it is worth is known from here on
+            return replace(self, goal=found, reached=1.0)
         reached = found / self.goal
         answer = GAIN * (1 - reached) + DAMPING * (self.reached - reached)
         drive = min(max(self.drive * math.exp(min(answer, 1)), DRIVE[0]), DRIVE[1])
@@ -89,12 +92,40 @@ class State:
         ripeness: how far each pixel is dreamed, (1, H, W): 0 fresh, 1 fully.
         governor: what holds the shot at its strength.
         luma: the frame itself, 8-bit luma (H, W), for the motion of the next.
+        ground: the one colour, (3, 1, 1), of a dream that lives on itself: all else in the picture is layer then.
     """
 
     layer: Tensor
     ripeness: Tensor
     governor: Governor
     luma: Gray
+    ground: Tensor | None = None
+
+
+def feed(picture: Tensor, state: State, objective: float) -> State:
+    """Return the state of a dream that lives on itself from here on, begun with a picture (3, H, W).
+
+    Its frame is the picture's mean colour, and its layer all the rest. So what holds a layer at its strength now holds
+    the contrast of the picture and its brightness: it neither burns out nor fades, however often it is dreamed on.
+    """
+    ground = _colour(picture)
+    flat, layer = ground.expand_as(picture), picture - ground
+    return replace(state, layer=layer, governor=Governor.start(flat, layer, objective), ground=ground)
+
+
+def turn(carried: State, share: float) -> State:
+    """Return a carried state when so much of the objective is new: that share of its ground is fresh to it."""
+    if not share:
+        return carried
+    governor = replace(carried.governor, goal=math.nan)  # to be found anew
+    return replace(carried, ripeness=carried.ripeness * (1 - share), governor=governor)
+
+
+def between(one: Tensor, other: Tensor, share: float) -> Tensor:
+    """Return the layer between two, (3, H, W) each, as strong as they are: mixing alone would weaken it."""
+    mixed = one + share * (other - one)
+    level = rms(one) + share * (rms(other) - rms(one))
+    return mixed * (level / max(rms(mixed), 1e-9))
 
 
 def seed(state: State, image: Tensor, motion: Motion, temporal: Temporal, fill: Tensor | None = None) -> State:
@@ -137,7 +168,7 @@ def settle(image: Tensor, layer: Tensor, luma: Gray, objective: float, carried: 
         return State(layer, torch.ones_like(image[:1]), Governor.start(image, layer, objective), luma)
     ripeness = (carried.ripeness + 1 / RIPENING).clamp(0, 1)
     fresh = 1 - float(carried.ripeness.mean())
-    return State(layer, ripeness, carried.governor.after(image, objective, fresh), luma)
+    return State(layer, ripeness, carried.governor.after(image, objective, fresh), luma, carried.ground)
 
 
 def _colour(layer: Tensor) -> Tensor:
@@ -159,5 +190,8 @@ def room(image: Tensor) -> float:
 
 
 def finish(image: Tensor, layer: Tensor, finish: Finish) -> Tensor:
-    """Return the picture: frame plus dream layer (3, H, W) at the recipe's strength, in [0, 1]."""
+    """Return the picture: frame plus dream layer (3, H, W) at the recipe's strength and saturation, in [0, 1]."""
+    if finish.color != 1:
+        gray = torch.einsum("c,chw->hw", torch.tensor(LUMA).to(layer), layer)
+        layer = gray + finish.color * (layer - gray)
     return (image + finish.strength * layer).clamp(0, 1)

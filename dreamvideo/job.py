@@ -12,14 +12,18 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import media
+from . import media, stage
 from .errors import SourceError
 from .media.sink import as_still
 from .recipe import Recipe, parse_time
+from .stage import Stage
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
+
+    from .pipeline import Engine
 
 PREROLL = 12  # frames dreamed before the one a preview shows, so that it looks as it will in the film
 
@@ -46,12 +50,14 @@ class Result:
         path: the output.
         done, total: frames written, and how many were expected.
         stopped: whether it was asked to stop before the end.
+        seam: of a loop, the temporal error from its last frame to its first over the median from frame to frame.
     """
 
     path: str
     done: int
     total: int
     stopped: bool
+    seam: float = math.nan
 
 
 def _ignore(event: Event) -> None:
@@ -68,16 +74,18 @@ def dream_video(
     recipe: Recipe | None = None,
     *,
     overwrite: bool = False,
+    keep: Path | None = None,
     on_event: Callable[[Event], None] = _ignore,
     stop: Callable[[], bool] = _never,
 ) -> Result:
     """Dream a film, a frame sequence or a still into a file.
 
     Args:
-        source: film, folder, glob, printf pattern or picture.
+        source: film, folder, glob, printf pattern, picture, or `noise:`.
         output: what to write; its name decides the format (see README).
         recipe: all parameters; the defaults if None.
         overwrite: whether an existing output may be replaced.
+        keep: a folder to keep the analysis of music in, so that it need not be listened to again.
         on_event: called after every frame and for every notice, on this thread.
         stop: asked after every frame; once it says yes, the output is finished with what is done.
 
@@ -86,14 +94,14 @@ def dream_video(
     """
     recipe = recipe or Recipe()
     with media.open_source(str(source), recipe.clip) as opened:
-        total = opened.info.count
-        comment = recipe.to_toml()
-        with media.open_sink(str(output), opened.info, recipe.encoding, comment, overwrite) as sink:
-            for notice in (*opened.info.notices, *sink.notices, *_passes(recipe)):
+        staged = stage.set_up(opened.info, recipe, str(output), keep)
+        total = staged.info.count
+        with media.open_sink(str(output), staged.info, recipe.encoding, recipe.to_toml(), overwrite) as sink:
+            for notice in (*opened.info.notices, *staged.notices, *sink.notices, *_advice(staged)):
                 on_event(Event(0, total, notice))
             said = len(sink.notices)
             try:
-                stopped = _render(opened, sink, recipe, on_event, stop)
+                stopped, seam = _render(opened, staged, sink, on_event, stop)
             except SourceError as error:
                 if not sink.count:
                     raise
@@ -109,33 +117,82 @@ def dream_video(
                 on_event(Event(done, total, notice))
     if done < total and not stopped:
         on_event(Event(done, total, f"{source} is damaged: {done} of {total} frames decode, and are dreamed"))
-    return Result(str(output), done, total, stopped)
+    return Result(str(output), done, total, stopped, seam)
 
 
-def _passes(recipe: Recipe) -> list[str]:
-    if recipe.temporal.passes == 1 or recipe.temporal.flow == "none":
-        return []
-    from .pipeline import STRETCH
+def _advice(staged: Stage) -> list[str]:
+    """Return what should be known of a render before it begins."""
+    recipe, told = staged.recipe, []
+    if recipe.camera.loop:
+        told.append("a loop is dreamed twice round and a quarter, and written then: Ctrl-C before leaves nothing")
+    elif recipe.temporal.passes == 2 and recipe.temporal.flow != "none" and staged.filmed > 1:
+        from .pipeline import STRETCH
 
-    return [
-        f"in two passes: the bar moves, and Ctrl-C is heard, once up to {STRETCH} frames have been dreamed backwards"
-    ]
+        told.append(
+            f"in two passes: the bar moves, and Ctrl-C is heard, once up to {STRETCH} frames are dreamed backwards"
+        )
+    if staged.filmed < staged.info.count and staged.filmed == 1 and recipe.temporal.morph == 0:
+        from .camera import rests
+
+        if rests(recipe):
+            told.append("nothing moves: give the camera something to do, like --zoom 1.5, or let it --morph 0.5")
+    return told
 
 
 def _render(
-    source: media.Source, sink: media.Sink, recipe: Recipe, on_event: Callable[[Event], None], stop: Callable[[], bool]
-) -> bool:
-    """Run the loop from source to sink; return whether it was stopped."""
+    source: media.Source, staged: Stage, sink: media.Sink, on_event: Callable[[Event], None], stop: Callable[[], bool]
+) -> tuple[bool, float]:
+    """Run the loop from source to sink; return whether it was stopped, and the seam of a loop."""
+    from .flash import Limiter
     from .pipeline import Engine, render
 
-    with closing(render(source, Engine(recipe))) as pictures:
-        while not stop():
+    engine, total = Engine(staged.recipe, staged.timeline), staged.info.count
+    limit = Limiter(staged.info.rate) if stage.limits_flashes(staged.recipe) else None
+
+    def write(picture: Tensor) -> None:
+        sink.write(limit(picture) if limit else picture)
+        on_event(Event(sink.count, total))
+
+    if staged.recipe.camera.loop:
+        return _loop(source, staged, engine, write, on_event, stop)
+    stopped = False
+    with closing(render(staged.frames(source), engine)) as pictures:
+        while not (stopped := stop()):
             picture = next(pictures, None)
             if picture is None:
-                return False
-            sink.write(picture[0])
-            on_event(Event(sink.count, source.info.count))
-    return True
+                break
+            write(picture[0])
+    if limit and limit.held:
+        on_event(Event(sink.count, total, f"{limit.held} frames would have flashed too fast, and were held back"))
+    return stopped, math.nan
+
+
+class _Stopped(Exception):
+    """The user asked to stop where there is nothing yet to be kept."""
+
+
+def _loop(
+    source: media.Source, staged: Stage, engine: Engine, write: Callable[[Tensor], None],
+    on_event: Callable[[Event], None], stop: Callable[[], bool],
+) -> tuple[bool, float]:  # fmt: skip
+    from . import loop
+
+    total = staged.info.count
+
+    def dreamed(share: float) -> None:
+        on_event(Event(min(int(share * total), total - 1), total))
+        if stop():
+            raise _Stopped
+
+    with loop.circle(source, staged.filmed, staged.flows, staged.timeline, engine) as circle:
+        errors = loop.Errors()
+        try:
+            for picture, motion in loop.render(circle, engine, dreamed):
+                errors.add(picture, motion)
+                write(picture)
+        except _Stopped:
+            return True, math.nan
+        return False, errors.seam
 
 
 def preview(
@@ -145,12 +202,15 @@ def preview(
     recipe: Recipe | None = None,
     *,
     overwrite: bool = False,
+    keep: Path | None = None,
     on_event: Callable[[Event], None] = _ignore,
 ) -> Result:
     """Dream the frame at one moment of a film as a still, after a run-up, so that it looks as it will in the film.
 
+    What lives on itself is dreamed from its beginning; a loop as if it were none.
+
     Args:
-        source, recipe, overwrite, on_event: as for `dream_video`.
+        source, recipe, overwrite, keep, on_event: as for `dream_video`.
         output: a picture file.
         at: seconds or mm:ss.s from the film's start.
 
@@ -163,12 +223,14 @@ def preview(
     moment, clip = parse_time(at) or Fraction(0), recipe.clip
     with media.open_source(str(source), clip) as whole:
         info = whole.info
+    is_film = info.kind != "still" or bool(clip.seconds or recipe.music.music)
+    staged = stage.set_up(info, recipe.set("camera.loop=false"), "film.mp4" if is_film else str(output), keep)
     first = (parse_time(clip.start) or Fraction(0)) + info.delay
-    last = first + info.count / info.rate
+    last = first + staged.info.count / info.rate
     if not first <= moment < last:
         raise SourceError(f"{source} has no frame at {at}: take a moment from {float(first):g} to {float(last):.6g} s")
     index = int((moment - first) * info.rate)
-    before = max(index - PREROLL, 0)
+    before = max(min(index, staged.filmed - 1) - PREROLL, 0)
     microseconds = math.floor((first + before / info.rate) * 1_000_000)
     part = dataclasses.replace(clip, start=f"{microseconds / 1_000_000:.6f}") if before else clip
     for notice in info.notices:
@@ -178,12 +240,13 @@ def preview(
         media.open_source(str(source), part) as opened,
         media.open_sink(str(output), as_still(info), recipe.encoding, recipe.to_toml(), overwrite) as sink,
     ):
-        taken = itertools.islice(opened, index - before + 1)
         frames = (
             dataclasses.replace(frame, index=frame.index + before, time=frame.time + before / info.rate)
-            for frame in taken
+            for frame in opened
         )
-        for done, (picture, _) in enumerate(render(frames, Engine(recipe)), 1):  # noqa: B007 - the last one is wanted
+        taken = itertools.islice(staged.frames(frames), index - before + 1)
+        engine = Engine(staged.recipe, staged.timeline)
+        for done, (picture, _) in enumerate(render(taken, engine), 1):  # noqa: B007 - the last one is wanted
             on_event(Event(done, index - before + 1))
         if picture is None:
             raise SourceError(f"no frame of {source} can be decoded at {at}: is it complete?")

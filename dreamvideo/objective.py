@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from . import schedule
 from .errors import RecipeError
 
 BORDER = 2  # rows and columns left out at the activation's edge, where padding rather than the picture excites it
@@ -48,11 +49,36 @@ class Layer:
         return f"{self.name}={self.weight:g}"
 
 
+@dataclass(frozen=True, eq=False)
+class Guided:
+    """How well a layer's every place matches the place of a guide that it is nearest to, times a weight.
+
+    Attributes:
+        name: of the layer.
+        features: what the guide's places hold there, (C, places).
+        weight: of the term.
+
+    Source: guided dreams (Mordvintsev, Olah & Tyka 2015): the best match by dot product, and its gradient.
+    """
+
+    name: str
+    features: Tensor
+    weight: float = 1.0
+
+    def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
+        activation = activations[self.name][0].float().flatten(1)  # (C, h·w)
+        best = (self.features.T @ activation.detach()).argmax(0)
+        return self.weight * (activation * self.features[:, best]).sum() / activation.numel()
+
+    def __str__(self) -> str:
+        return f"{self.name}~guide={self.weight:g}"
+
+
 @dataclass(frozen=True)
 class Objective:
-    """A weighted sum over layers: J = Σ c_l · energy(a_l)."""
+    """A weighted sum over layers: J = Σ c_l · energy(a_l), or how well they match a guide."""
 
-    terms: tuple[Layer, ...]
+    terms: tuple[Layer | Guided, ...]
 
     def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
         first, *others = (term(activations) for term in self.terms)
@@ -67,6 +93,29 @@ class Objective:
         return [term.name for term in self.terms]
 
 
+def guided(goal: Objective, features: Mapping[str, Tensor], share: float) -> Objective:
+    """Return an objective of which so much, 0 … 1, is to match a guide on the same layers.
+
+    Args:
+        goal: energies of layers.
+        features: of the guide, by layer, (C, places).
+        share: 0 leaves the objective as it is, 1 leaves the guide alone.
+    """
+    own = [Layer(t.name, t.weight * (1 - share)) for t in goal.terms if share < 1]
+    led = [Guided(t.name, features[t.name], t.weight * share) for t in goal.terms if share > 0]
+    return Objective((*own, *led))
+
+
+def difference(before: Objective, now: Objective) -> float:
+    """Return how much of an objective is new, 0 … 1: what its layers' shares have gained over those before."""
+    shares = []
+    for goal in (before, now):
+        whole = sum(abs(term.weight) for term in goal.terms) or 1.0
+        shares.append({(type(term), term.name): term.weight / whole for term in goal.terms})
+    was, is_ = shares
+    return sum(abs(is_.get(name, 0.0) - was.get(name, 0.0)) for name in {*was, *is_}) / 2
+
+
 def parse(text: str) -> Objective:
     """Read an objective written `blocks.9=1,blocks.10=0.5` (a layer alone weighs 1).
 
@@ -74,8 +123,8 @@ def parse(text: str) -> Objective:
         RecipeError: no layer at all, one named twice, or a weight that is no finite number.
     """
     terms: dict[str, Layer] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, _, weight = (piece.strip() for piece in part.partition("="))
+    for name, weight in schedule.terms(text):
+        part = f"{name}={weight}"
         try:
             value = float(weight or 1)
         except ValueError:

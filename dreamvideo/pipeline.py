@@ -16,18 +16,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import compose, flow, models, objective, shots
+from . import camera, compose, flow, models, objective, shots
 from .compose import State
-from .dream import Dreamer
-from .errors import RecipeError
+from .dream import Dreamer, resize
+from .errors import RecipeError, SourceError
 from .flow import Gray, Motion
-from .media import Frame
+from .media import Frame, open_source
+from .outpaint import Ahead
 from .recipe import Network, Recipe, parse_time
+from .score import Score
+from .timeline import Timeline
 
 T = TypeVar("T")
 
 CUT_TRUST = 0.25  # a flow that all at once is believed over less of the frame than this is no motion but a cut
 STRETCH = 32  # frames that are dreamed backwards at a time
+GUIDE_SIDE = 448  # px; a guide is looked at no larger
 AHEAD = 3  # frames decoded and measured for motion before the network needs them
 
 
@@ -41,6 +45,7 @@ class Step:
         motion: from the frame before; None where a dream starts: on a shot's first frame, and without flow.
         repeats: whether it shows what the frame before showed, so that it takes over the dream as it is.
         fill: a dream layer (3, H, W) of this frame, to take where nothing is carried.
+        path: the camera's, which the frame is seen through and the luma is not.
     """
 
     frame: Frame
@@ -48,44 +53,102 @@ class Step:
     motion: Motion | None = None
     repeats: bool = False
     fill: Tensor | None = None
+    path: camera.Path | None = None
 
 
 class Engine:
-    """Network, objective and flow for one recipe, on one device.
+    """Network, objective, camera and flow for one recipe, on one device.
+
+    Args:
+        recipe: what to dream.
+        timeline: what its curves are read against; without, they stay as they are at 0 s, and the camera rests.
 
     Raises:
-        RecipeError, ModelError: the recipe names a device, layer, network or list of cuts that cannot be had.
+        RecipeError, ModelError: the recipe names a device, layer, network or list of cuts that cannot be had, or a
+            curve that cannot be read.
     """
 
-    def __init__(self, recipe: Recipe):
+    def __init__(self, recipe: Recipe, timeline: Timeline | None = None):
         network = recipe.network
-        self.recipe = recipe
+        self.recipe, self.filming = recipe, timeline is not None
+        self.score = Score(recipe, timeline or Timeline(Fraction(24), 1))
         self.device = _device(network.device)
         if network.threads:
             torch.set_num_threads(network.threads)
-        goal = objective.parse(network.layers or models.default_layers(network.model))
+        goal = objective.parse(self.score.at(0).network.layers or models.default_layers(network.model))
         features = models.load(network.model, goal.layers, network.weights, _precision(network, self.device))
         cuts = recipe.temporal.cuts if recipe.temporal.flow != "none" else "none"
         self.mark = shots.rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
-        self.dreamer = Dreamer(features.to(self.device), goal, recipe.dream)
+        self._guide = self._features(features.to(self.device), network.guide) if network.guide else {}
+        self.dreamer = Dreamer(features.to(self.device), self._goal(self.score.at(0)), self.score.at(0).dream)
+
+    def _goal(self, now: Recipe) -> objective.Objective:
+        """Return a frame's own objective."""
+        goal = objective.parse(now.network.layers or models.default_layers(now.network.model))
+        return objective.guided(goal, self._guide, now.network.guide_weight) if self._guide else goal
+
+    def _features(self, network: models.Network, path: str) -> dict[str, Tensor]:
+        """Return what a guide's picture holds at every place of every layer, (C, places)."""
+        with open_source(path) as opened:
+            frame = next(iter(opened), None)
+        if frame is None:
+            raise SourceError(f"the guide {path} holds no picture")
+        image = self.image(frame)[None]
+        scale = GUIDE_SIDE / max(image.shape[-2:])
+        size = [max(round(side * scale), 1) for side in image.shape[-2:]]
+        with torch.no_grad():
+            activations = network(resize(image, size if scale < 1 else image.shape[-2:]))
+        return {name: activation[0].float().flatten(1) for name, activation in activations.items()}
 
     def image(self, frame: Frame) -> Tensor:
         """Return a frame's pixels as float32 RGB in [0, 1], (3, H, W), on the device."""
         return as_image(frame.pixels).to(self.device)
 
-    def follow(self, frames: Iterable[Frame], last: Gray | None = None) -> Iterator[Step]:
-        """Yield every frame with how it came from the one before.
+    def path(self, width: int, height: int) -> camera.Path | None:
+        """Return the camera's path over pictures of a size; None where it rests."""
+        if not self.filming:
+            return None
+        path = camera.Path(self.score, width, height)
+        return path if path.moves else None
 
-        `last` is the luma (H, W) of the frame before the first, if there was one.
+    def ahead(self, path: camera.Path) -> Ahead:
+        """Return what dreams ahead of the camera where a dream lives on itself."""
+        order = range(len(path.steps) - 1)
+
+        def ground(index: int, state: State) -> Tensor:
+            return (
+                state.layer.new_zeros(state.layer.shape)
+                if state.ground is None
+                else state.ground.expand_as(state.layer)
+            )
+
+        return Ahead(self, order, lambda index, before: path.steps[index], ground)
+
+    def follow(self, frames: Iterable[Frame], last: Gray | None = None) -> Iterator[Step]:
+        """Yield every frame, as the camera shows it, with how it came from the one before.
+
+        `last` is the luma (H, W) of the frame before the first, as it was filmed, if there was one.
         """
-        temporal, trusted = self.recipe.temporal, True
+        trusted, path, known = True, None, False
         for frame, cut in self.mark(frames):
             gray = flow.gray(frame.pixels)
+            temporal = self.score.at(frame.index).temporal
+            if not known:
+                path, known = self.path(gray.shape[1], gray.shape[0]), True
+            if frame.held and last is not None:
+                step = np.eye(3) if path is None else path.steps[frame.index]
+                yield Step(frame, gray, camera.motion(step, gray.shape[1], gray.shape[0]), path=path)
+                continue
+            shown = frame if path is None else replace(frame, pixels=camera.look(frame.pixels, path.view(frame.index)))
             if temporal.flow == "none" or cut or last is None or last.shape != gray.shape:
-                yield Step(frame, gray)
+                yield Step(shown, gray, path=path)
                 trusted = True
-            elif temporal.morph == 0 and flow.same(gray, last):
-                yield Step(frame, last, repeats=True)
+            elif flow.same(gray, last):
+                if temporal.morph == 0 and path is None:
+                    yield Step(shown, last, repeats=True)
+                else:
+                    still = camera.motion(np.eye(3), gray.shape[1], gray.shape[0])
+                    yield Step(shown, last, seen(still, path, frame.index, frame.index - 1), path=path)
                 continue  # measured against the first of its kind, so that a slow fade is no repetition
             else:
                 motion = flow.estimate(gray, last, *flow.METHODS[temporal.flow])
@@ -93,7 +156,8 @@ class Engine:
                 # thread a team of OpenMP workers, which then outnumber the cores and slow the network to half
                 lost = motion.trust.numpy().mean() < CUT_TRUST
                 torn = lost and trusted and temporal.cuts == "auto"  # once: a whip pan is no row of cuts
-                yield Step(frame, gray, None if torn else motion)
+                shows = None if torn else seen(motion, path, frame.index, frame.index - 1)
+                yield Step(shown, gray, shows, path=path)
                 trusted = not lost
             last = gray
 
@@ -103,19 +167,43 @@ class Engine:
         Returns:
             The dreamed picture, float RGB in [0, 1], (3, H, W), and the state after it.
         """
-        temporal, image = self.recipe.temporal, self.image(step.frame)
+        now = self.score.at(step.frame.index)
+        changed = self._aim(now)
+        image = self.image(step.frame)
+        if step.frame.held and state is not None:
+            if state.ground is None:
+                picture = (image + state.layer).clamp(0, 1)
+                state = compose.feed(picture, state, self.dreamer.value(picture))
+            assert state.ground is not None
+            image = state.ground.expand_as(image)
         if step.repeats and state is not None:
-            return compose.finish(image, state.layer, self.recipe.finish), state
+            return compose.finish(image, state.layer, now.finish), state
         if state is None or step.motion is None:
             carried = None
             layer = self.dreamer(image) if step.fill is None else step.fill
         else:
-            carried = compose.seed(state, image, step.motion.to(self.device), temporal, step.fill)
-            iterations, steps = compose.effort(carried, self.recipe.dream.step, temporal)
+            carried = compose.seed(state, image, step.motion.to(self.device), now.temporal, step.fill)
+            carried = compose.turn(carried, changed)
+            iterations, steps = compose.effort(carried, now.dream.step, now.temporal)
             layer = self.dreamer(image, step.frame.index, carried.layer, iterations, steps)
-        objective = self.dreamer.value((image + layer).clamp(0, 1)) if temporal.flow != "none" else 0.0
-        state = compose.settle(image, layer, step.luma, objective, carried)
-        return compose.finish(image, layer, self.recipe.finish), state
+        value = 0.0
+        if now.temporal.flow != "none" or step.frame.held:
+            value = self.dreamer.value((image + layer).clamp(0, 1))
+        state = compose.settle(image, layer, step.luma, value, carried)
+        return compose.finish(image, layer, now.finish), state
+
+    def _aim(self, now: Recipe) -> float:
+        """Take a frame's own objective and numbers; return how much of the objective is new, 0 … 1."""
+        if not self.score.tracks:
+            return 0.0
+        before = self.dreamer.objective
+        self.dreamer.recipe, self.dreamer.objective = now.dream, self._goal(now)
+        return objective.difference(before, self.dreamer.objective)
+
+
+def seen(motion: Motion, path: camera.Path | None, index: int, before: int) -> Motion:
+    """Return a film's own motion between two of its frames as the camera shows it."""
+    return motion if path is None else camera.over(path.view(index), motion, path.view(before))
 
 
 def render(frames: Iterable[Frame], engine: Engine, state: State | None = None) -> Generator[tuple[Tensor, State]]:
@@ -133,7 +221,11 @@ def render(frames: Iterable[Frame], engine: Engine, state: State | None = None) 
     """
     with closing(read_ahead(engine.follow(frames, state.luma if state else None))) as steps:
         twice = engine.recipe.temporal.passes == 2 and engine.recipe.temporal.flow != "none"
+        ahead: Ahead | None = None
         for step in _filled(steps, engine) if twice else steps:
+            if step.frame.held and step.path is not None and state is not None:
+                ahead = ahead or engine.ahead(step.path)
+                step = replace(step, fill=ahead.fill(step.frame.index, state))  # noqa: PLW2901
             picture, state = engine.dream(step, state)
             yield picture, state
 
@@ -145,12 +237,16 @@ def _filled(steps: Iterable[Step], engine: Engine) -> Iterator[Step]:
     a shot, and ground that comes into sight, look at once as they will when they have been seen for a while.
     """
     for stretch in _stretches(steps):
+        if stretch[0].frame.held:  # a dream that lives on itself has no future to look at
+            yield from stretch
+            continue
         with tempfile.TemporaryFile() as file:
             state: State | None = None
             for later, step in zip([None, *reversed(stretch)], reversed(stretch)):  # noqa: B905 - the first has no later
                 back = None
                 if later is not None and not later.repeats:
                     back = flow.estimate(step.luma, later.luma, *flow.METHODS[engine.recipe.temporal.flow])
+                    back = seen(back, step.path, step.frame.index, later.frame.index)
                 repeats = later is not None and later.repeats
                 _, state = engine.dream(replace(step, motion=back, repeats=repeats), state)
                 file.write(state.layer.cpu().half().numpy().tobytes())
@@ -167,7 +263,8 @@ def _stretches(steps: Iterable[Step]) -> Iterator[list[Step]]:
     """Cut steps into lists of at most `STRETCH` frames, none reaching across a cut."""
     stretch: list[Step] = []
     for step in steps:
-        if stretch and (len(stretch) == STRETCH or (step.motion is None and not step.repeats)):
+        begins = step.motion is None and not step.repeats
+        if stretch and (len(stretch) == STRETCH or begins or step.frame.held):
             yield stretch
             stretch = []
         stretch.append(step)

@@ -1,7 +1,8 @@
 """Every parameter of a render: default, unit, range and help, once and nowhere else.
 
 The command line, the recipe file and the documentation are derived from these dataclasses. A recipe is frozen: change
-one with `dataclasses.replace` or `Recipe.set`.
+one with `dataclasses.replace` or `Recipe.set`. Where a parameter's `Param` says so, a curve (see `schedule`) may stand
+in its number's place, until `Score.at` turns it into the number of a frame.
 """
 
 from __future__ import annotations
@@ -19,16 +20,20 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import tomli_w
 
+from . import schedule
 from .errors import RecipeError
 
 
 @dataclass(frozen=True)
 class Param:
-    """What a number or word means: its help line (with the unit), and the range it must lie in."""
+    """What a number or word means: its help line (with the unit), the range it must lie in, and whether a curve may
+    stand for it.
+    """
 
     help: str
     low: float = -math.inf
     high: float = math.inf
+    curve: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class Network:
     )
     weights: Annotated[str, Param("weights file (.pth state dict) instead of the published weights")] = ""
     layers: Annotated[str, Param("what to dream of: blocks.9=1,blocks.10=1 (empty: the network's best)")] = ""
+    guide: Annotated[str, Param("picture whose shapes and textures the dream takes on")] = ""
+    guide_weight: Annotated[float, Param("how much it leads: 0 not at all, 1 alone", 0, 1, True)] = 1.0
     device: Annotated[str, Param("auto, cpu, cuda, cuda:1, mps")] = "auto"
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"], Param("what the network computes in (auto: fp16 on a GPU)")
@@ -54,19 +61,19 @@ class Dream:
     octaves: Annotated[
         Union[int, Literal["auto"]], Param("picture sizes dreamed in, small to large (auto: from 130 px up)", 1, 32)
     ] = "auto"
-    octave_scale: Annotated[float, Param("size ratio from octave to octave", 1.01, 4)] = 1.4
-    iterations: Annotated[int, Param("ascent steps per octave of a fresh dream", 0, 10_000)] = 20
-    step: Annotated[float, Param("mean change of a pixel per ascent step, white = 1", 0, 1)] = 0.01
-    jitter: Annotated[int, Param("largest random shift of an ascent step, px; below 32 edges stay plain", 0, 8192)] = (
-        512
-    )
+    octave_scale: Annotated[float, Param("size ratio from octave to octave", 1.01, 4, curve=True)] = 1.4
+    iterations: Annotated[int, Param("ascent steps per octave of a fresh dream", 0, 10_000, curve=True)] = 20
+    step: Annotated[float, Param("mean change of a pixel per ascent step, white = 1", 0, 1, curve=True)] = 0.01
+    jitter: Annotated[
+        int, Param("largest random shift of an ascent step, px; below 32 edges stay plain", 0, 8192, curve=True)
+    ] = 512
     shaping: Annotated[
         Literal["laplacian", "mean"], Param("gradient: every scale made equally strong, or left as it is")
     ] = "laplacian"
     lost_detail: Annotated[
         Literal["before", "after"], Param("give the frame its detail back before or after each octave's ascent")
     ] = "before"
-    max_loss: Annotated[float, Param("stop an octave once the objective passes this", 0)] = math.inf
+    max_loss: Annotated[float, Param("stop an octave once the objective passes this", 0, curve=True)] = math.inf
     seed: Annotated[int, Param("seed of the jitter", 0, 2**31)] = 0
 
 
@@ -80,21 +87,58 @@ class Temporal:
     ] = "dis"
     cuts: Annotated[str, Param("where shots begin: auto, none, or a CSV file of times; each dreams afresh")] = "auto"
     morph: Annotated[
-        float, Param("how fast it changes where nothing moves: 0 frozen to the surface, 1 alive", 0, 1)
+        float, Param("how fast it changes where nothing moves: 0 frozen to the surface, 1 alive", 0, 1, curve=True)
     ] = 0.0
     passes: Annotated[int, Param("2: dream every shot backwards first, and fill uncovered ground from there", 1, 2)] = 1
-    persistence: Annotated[float, Param("share of the last dream that a frame starts from", 0, 1)] = 1.0
+    persistence: Annotated[float, Param("share of the last dream that a frame starts from", 0, 1, curve=True)] = 1.0
     refine: Annotated[
-        int, Param("ascent steps per octave on a frame that carries a dream; half to twice as many by need", 0, 10_000)
+        int,
+        Param(
+            "ascent steps per octave on a frame that carries a dream; half to twice as many by need",
+            0,
+            10_000,
+            curve=True,
+        ),
     ] = 4
-    refine_step: Annotated[float, Param("their step as a share of the full one", 0, 1)] = 0.2
+    refine_step: Annotated[float, Param("their step as a share of the full one", 0, 1, curve=True)] = 0.2
+
+
+@dataclass(frozen=True)
+class Camera:
+    """How the view moves, per second: the same at every frame rate. A still then dreams on of itself."""
+
+    zoom: Annotated[float, Param("in so many times a second: 1.5 in, 0.7 out, 1 not at all", 0.01, 100, True)] = 1.0
+    rotate: Annotated[float, Param("degrees a second the picture turns, clockwise", -3600, 3600, True)] = 0.0
+    pan_x: Annotated[float, Param("picture widths a second the view moves right", -20, 20, True)] = 0.0
+    pan_y: Annotated[float, Param("picture heights a second the view moves down", -20, 20, True)] = 0.0
+    tilt_x: Annotated[float, Param("perspective a second: the right side comes nearer", -10, 10, True)] = 0.0
+    tilt_y: Annotated[float, Param("perspective a second: the lower side comes nearer", -10, 10, True)] = 0.0
+    center_x: Annotated[float, Param("what it zooms into and turns about: 0 left, 1 right", -10, 11, True)] = 0.5
+    center_y: Annotated[float, Param("the same: 0 top, 1 bottom", -10, 11, True)] = 0.5
+    loop: Annotated[bool, Param("close the film: its last frame leads to its first")] = False
+    then_zoom: Annotated[
+        float, Param("seconds that a film's last frame goes on zooming; the camera rests until then", 0, 86_400)
+    ] = 0.0
+
+
+@dataclass(frozen=True)
+class Music:
+    """What is heard, and what curves hear."""
+
+    music: Annotated[str, Param("song to cut to and to play: an audio file, or source for the film's own")] = ""
+    bpm: Annotated[float, Param("beats per minute, where they are known better than heard; 0: listen", 0, 1000)] = 0.0
 
 
 @dataclass(frozen=True)
 class Finish:
     """How the dream is laid over the frame."""
 
-    strength: Annotated[float, Param("how much of the dream is added to the frame", 0, 10)] = 1.0
+    strength: Annotated[float, Param("how much of the dream is added to the frame", 0, 10, curve=True)] = 1.0
+    color: Annotated[float, Param("saturation of the dream: 0 grey, 1 as it is dreamed", 0, 10, curve=True)] = 1.0
+    flash_limit: Annotated[
+        Literal["auto", "on", "off"],
+        Param("hold back flashes of the whole picture beyond three a second (auto: where curves follow sound)"),
+    ] = "auto"
 
 
 @dataclass(frozen=True)
@@ -103,7 +147,8 @@ class Clip:
 
     start: Annotated[str, Param("first moment, seconds or mm:ss.s")] = ""
     end: Annotated[str, Param("moment to stop before, seconds or mm:ss.s")] = ""
-    fps: Annotated[str, Param("frame rate of a frame sequence, like 24 or 30000/1001 (empty: 24)")] = ""
+    seconds: Annotated[float, Param("length of the film made of a still; 0: the music's", 0, 86_400)] = 0.0
+    fps: Annotated[str, Param("frame rate of frame sequences and stills, like 24 or 30000/1001 (empty: 24)")] = ""
     size: Annotated[str, Param("output size: 1280x720, 720p or 50% (empty: the input's)")] = ""
 
 
@@ -127,13 +172,25 @@ class Recipe:
     network: Network = field(default_factory=Network)
     dream: Dream = field(default_factory=Dream)
     temporal: Temporal = field(default_factory=Temporal)
+    camera: Camera = field(default_factory=Camera)
+    music: Music = field(default_factory=Music)
     finish: Finish = field(default_factory=Finish)
     clip: Clip = field(default_factory=Clip)
     encoding: Encoding = field(default_factory=Encoding)
+    curves: dict[str, schedule.Curve] = field(default_factory=dict)  # of the user's own, to be named in others
 
     def __post_init__(self) -> None:
+        schedule.check_names(self.curves)
+        for name, curve in self.curves.items():
+            _check_curve(f"curves.{name}", curve, self.curves)
         for section, key, kind, param in parameters():
-            _check(f"{section}.{key}", getattr(getattr(self, section), key), kind, param)
+            value = getattr(getattr(self, section), key)
+            if param.curve and isinstance(value, (str, dict)):
+                _check_curve(f"{section}.{key}", value, self.curves, param)
+            else:
+                _check(f"{section}.{key}", value, kind, param)
+        for name, weight in schedule.terms(self.network.layers):
+            _check_curve(f"network.layers, {name}", schedule.read(weight or "1"), self.curves)
         start, end = parse_time(self.clip.start), parse_time(self.clip.end)
         if start is not None and end is not None and end <= start:
             raise RecipeError(f"clip.end ({self.clip.end}) is not after clip.start ({self.clip.start})")
@@ -159,9 +216,12 @@ class Recipe:
         Raises:
             RecipeError: an unknown section or key, or a bad value.
         """
-        sections = {}
+        sections: dict[str, Any] = {}
         for name, table in tables.items():
             own = _field(self, name, "section")
+            if name == "curves":
+                sections[name] = {**own, **table}
+                continue
             for key in table:
                 _field(own, key, f"parameter of [{name}]")
             sections[name] = dataclasses.replace(own, **table)
@@ -188,12 +248,14 @@ class Recipe:
             section: {k: v for k, v in values.items() if v is not None}
             for section, values in dataclasses.asdict(self).items()
         }
-        return tomli_w.dumps(tables)
+        return tomli_w.dumps({section: table for section, table in tables.items() if table})
 
 
 def parameters() -> Iterator[tuple[str, str, Any, Param]]:
     """Yield (section, key, type, Param) of every parameter, in the order they are written."""
     for section, kind in get_type_hints(Recipe).items():
+        if section == "curves":
+            continue
         for key, hint in get_type_hints(kind, include_extras=True).items():
             base, param = get_args(hint)
             yield section, key, base, param
@@ -288,6 +350,18 @@ def _check(name: str, value: Any, kind: Any, param: Param) -> None:
         raise RecipeError(f"{name} = {value:g} lies outside {param.low:g} … {param.high:g}")
 
 
+def _check_curve(name: str, curve: Any, named: Mapping[str, Any], param: Param | None = None) -> None:
+    if isinstance(curve, bool) or not isinstance(curve, (int, float, str, dict)):
+        raise RecipeError(f"{name} = {curve!r} must be a number, an expression or keyframes")
+    try:
+        schedule.check(curve, list(named))
+    except RecipeError as error:
+        raise RecipeError(f"{name}: {error}") from None
+    for number in schedule.numbers(curve) if param else []:
+        if not param.low <= number <= param.high:  # type: ignore[union-attr]
+            raise RecipeError(f"{name} = {number:g} lies outside {param.low:g} … {param.high:g}")  # type: ignore[union-attr]
+
+
 def _choices(kind: Any) -> list[Any]:
     """Flatten a type into what a value may be: types, and the words of a Literal."""
     if get_origin(kind) is Union:
@@ -300,6 +374,8 @@ def _choices(kind: Any) -> list[Any]:
 def _is(value: Any, choice: Any) -> bool:
     if not isinstance(choice, type):
         return bool(value == choice)
+    if choice is bool:
+        return isinstance(value, bool)
     if choice is float:
         return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
     return isinstance(value, choice) and not isinstance(value, bool)

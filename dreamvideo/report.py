@@ -89,10 +89,10 @@ class Report:
         return self.to_json().encode()
 
     def _png(self) -> bytes:
-        return _drawn(_figure(self, strip=True), "png")
+        return drawn(_figure(self, strip=True), "png")
 
     def _html(self) -> bytes:
-        plot = _drawn(_figure(self, strip=False), "svg").decode()
+        plot = drawn(_figure(self, strip=False), "svg").decode()
         rows = "".join(
             f"<tr><td>{html.escape(name)}</td><td>{_number(value)}</td></tr>"
             for name, value in self.stability.summary().items()
@@ -322,7 +322,8 @@ def _plots(frames: list[Measure], has_objective: bool) -> Iterator[tuple[str, di
         yield "objective", {"dream": [f.objective for f in frames], "alone": [f.alone for f in frames]}
 
 
-def _drawn(figure: Figure, kind: str) -> bytes:
+def drawn(figure: Figure, kind: str) -> bytes:
+    """Return a figure as a picture file's bytes: png, svg or pdf."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=100)
     return buffer.getvalue()

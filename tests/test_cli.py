@@ -127,7 +127,7 @@ ERRORS = [
     (["show", "a.mp4"], 1, "no recipe"),
     (["show", "none.mp4"], 1, "does not exist"),
     (["a.mp4", "o.mp4", "--nonesuch", "1"], 2, "--nonesuch"),
-    (["a.mp4", "o.mp4", "--iterations", "many"], 2, "--iterations"),
+    (["a.mp4", "o.mp4", "--iterations", "many"], 1, "dream.iterations"),
     (["a.mp4"], 2, "OUTPUT"),
 ]
 

@@ -20,7 +20,9 @@ def test_toml_brings_the_same_recipe_back() -> None:
 
 def test_every_parameter_has_help_and_a_default_within_its_range() -> None:
     seen = [(section, key) for section, key, _, param in parameters() if param.help]
-    assert len(seen) == sum(len(dataclasses.fields(getattr(Recipe(), f.name))) for f in dataclasses.fields(Recipe))
+    assert len(seen) == sum(
+        len(dataclasses.fields(getattr(Recipe(), f.name))) for f in dataclasses.fields(Recipe) if f.name != "curves"
+    )
 
 
 def test_set_reads_numbers_words_and_times() -> None:

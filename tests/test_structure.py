@@ -10,16 +10,22 @@ import dreamvideo
 PACKAGE = Path(dreamvideo.__file__).parent
 ORDER = [  # a room may import from the rows below its own, and from errors
     {"__init__", "__main__", "cli"},
-    {"job", "report"},
-    {"pipeline", "metrics", "shots"},
-    {"compose", "dream", "objective", "flow"},
-    {"models", "media"},
+    {"job", "report", "drawing"},
+    {"loop", "stage"},
+    {"pipeline", "metrics", "shots", "outpaint", "flash"},
+    {"compose", "dream", "objective", "flow", "camera"},
+    {"models", "media", "audio"},
     {"ffmpeg"},
-    {"recipe"},
+    {"score"},
+    {"recipe", "timeline"},
+    {"schedule"},
     {"errors"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
-WITHIN = {("compose", "flow"), ("dream", "objective"), ("__main__", "cli"), ("pipeline", "shots"), ("report", "job")}
+WITHIN = {
+    ("compose", "flow"), ("camera", "flow"), ("dream", "objective"), ("pipeline", "shots"), ("pipeline", "outpaint"),
+    ("report", "job"), ("drawing", "report"), ("__main__", "cli"),
+}  # fmt: skip
 
 
 def room(path: Path) -> str:

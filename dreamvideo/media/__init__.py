@@ -2,7 +2,7 @@
 
 from .probe import Colour, Info
 from .sink import Sink, open_sink
-from .source import Frame, Source, open_source
+from .source import DEFAULT_RATE, Frame, Source, open_source
 from .tags import read_recipe
 
-__all__ = ["Colour", "Frame", "Info", "Sink", "Source", "open_sink", "open_source", "read_recipe"]
+__all__ = ["DEFAULT_RATE", "Colour", "Frame", "Info", "Sink", "Source", "open_sink", "open_source", "read_recipe"]

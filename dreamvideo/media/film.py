@@ -142,7 +142,7 @@ class FilmSink:
         elif encoding.crf is not None:
             self.notices.append(f"--crf does not apply to {self._codec}")
         tags = ["-metadata", f"comment={self._comment}"] if self._comment else []
-        if info.kind != "film" and self._suffix not in ANIMATIONS:  # nothing will be joined to it
+        if not self._is_joined and self._suffix not in ANIMATIONS:
             tags += self._container.options
         return [
             *raw, "-i", "pipe:0", "-vf", self._colour(), "-c:v", self._codec, *options, "-fps_mode", "passthrough",
@@ -181,9 +181,14 @@ class FilmSink:
             )
         return pad
 
+    @property
+    def _is_joined(self) -> bool:
+        """Whether sound, chapters or tags join the picture at the end."""
+        return self._info.kind == "film" or bool(self._info.song)
+
     def _join(self, whole: bool) -> None:
-        """Join the picture with the source's sound, chapters and tags; it never fails by these."""
-        if self._info.kind != "film":
+        """Join the picture with its sound, chapters and tags; it never fails by these."""
+        if not self._is_joined:
             os.replace(self._raw, self._done)
             return
         try:
@@ -191,10 +196,18 @@ class FilmSink:
         except ffmpeg.FFmpegError as error:
             os.replace(self._raw, self._done)
             lost = "sound" if self._info.sound else "chapters and tags"
-            self.notices.append(f"the {lost} of {self._info.path} could not be joined ({error}): the picture is whole")
+            of = self._info.song or self._info.path
+            self.notices.append(f"the {lost} of {of} could not be joined ({error}): the picture is whole")
 
     def _join_command(self, whole: bool) -> list[str]:
         info = self._info
+        if info.song:
+            until = ["-t", f"{float(self.count / info.rate):.6f}"]
+            return [
+                *ffmpeg.input_args(str(self._raw)), *until, *ffmpeg.input_args(info.song),
+                "-map", "0:v", "-c:v", "copy", *self._sound(), "-map_metadata", "1", "-map_chapters", "-1",
+                "-metadata", f"comment={self._comment}", *self._container.options, "-y", f"file:{self._done}",
+            ]  # fmt: skip
         delay = ["-itsoffset", f"{float(info.delay):.6f}"] if info.delay * info.rate >= Fraction(1, 2) else []
         part: list[str] = ["-ss", f"{float(info.start):.6f}"] if info.start else []
         if info.cut or not whole:
@@ -216,7 +229,9 @@ class FilmSink:
             args += ["-map", f"1:a:{track}"]
             if codec in holds or "*" in holds:
                 args += [f"-c:a:{kept}", "copy"]
-                if self._info.start:  # from the moment asked for, not from the keyframe before it
+                if (
+                    self._info.start and not self._info.song
+                ):  # from the moment asked for, not from the keyframe before it
                     args += [f"-copypriorss:a:{kept}", "0"]
             else:
                 args += [f"-c:a:{kept}", self._container.fallback, f"-b:a:{kept}", "256k"]

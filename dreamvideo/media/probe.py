@@ -46,6 +46,7 @@ class Info:
         delay: seconds by which the picture starts later than the file does.
         cut: whether only a part of the film is taken.
         number: number of the first frame of a sequence.
+        song: a file whose first sound track takes the place of the film's own; "" for none.
         notices: what the user should be told, a sentence each.
     """
 
@@ -63,6 +64,7 @@ class Info:
     delay: Fraction = Fraction(0)
     cut: bool = False
     number: int = 1
+    song: str = ""
     notices: tuple[str, ...] = ()
 
 
@@ -106,6 +108,24 @@ def probe(path: str) -> Film:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SourceError(f"{path} cannot be read as a film ({reason}): is it complete, and a video?") from error
+
+
+def song_codec(path: str) -> str:
+    """Return the codec of a file's first sound track.
+
+    Raises:
+        SourceError: it cannot be opened, or holds no sound.
+    """
+    import av
+
+    try:
+        with av.open(path, metadata_errors="replace") as container:
+            if not container.streams.audio:
+                raise SourceError(f"{path} holds no sound: give a song, like .mp3 or .wav")
+            return _codec(container.streams.audio[0])
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f"{path} cannot be read as a song ({reason}): give an audio file") from error
 
 
 def _first_frame(path: str, container: Any, stream: Any) -> Any:

@@ -23,6 +23,7 @@ from .names import first_number, holds_frames, is_still, sequence_files
 from .pictures import Pixels
 from .probe import VARIES, Film, Info, even_rate, nominal_rate, probe
 
+NOISE, NOISE_SIZE = re.compile(r"noise:(\d*)"), (1280, 720)  # noise:7 is drawn by seed 7
 DEFAULT_RATE = Fraction(24)  # of frame sequences, which carry none
 SWS = "lanczos+accurate_rnd+full_chroma_int+full_chroma_inp"
 
@@ -41,11 +42,13 @@ class Frame:
         index: 0 for the first frame that is taken.
         time: seconds after that frame, exact.
         pixels: RGB, (H, W, 3), uint8 or uint16 over their full range.
+        held: whether it is the picture before once more, and the dream is to live on its own last picture.
     """
 
     index: int
     time: Fraction
     pixels: Pixels
+    held: bool = False
 
 
 class Source(Protocol):
@@ -58,7 +61,7 @@ class Source(Protocol):
 
 @contextmanager
 def open_source(path: str, clip: Clip | None = None) -> Iterator[Source]:
-    """Open a film, a frame sequence (folder, glob, printf pattern) or a still.
+    """Open a film, a frame sequence (folder, glob, printf pattern), a still, or `noise:`.
 
     Args:
         path: local, whatever it may contain.
@@ -69,7 +72,9 @@ def open_source(path: str, clip: Clip | None = None) -> Iterator[Source]:
         RecipeError: a size that cannot be read.
     """
     clip = clip or Clip()
-    if holds_frames(path):
+    if noise := NOISE.fullmatch(path):
+        yield Noise(path, int(noise[1] or 0), clip)
+    elif holds_frames(path):
         yield Pictures(path, sequence_files(path), "sequence", clip)
     elif not Path(path).exists():
         raise SourceError(f"{path} does not exist: check the name")
@@ -183,6 +188,25 @@ class Pictures:
                     f"{file} differs from the first frame in size or depth: make all frames of the sequence alike"
                 )
             yield Frame(index, index / self.rate, _resized(pixels, self.info))
+
+
+class Noise:
+    """A still of coloured noise on grey, for a dream out of nothing: soft at several scales, the same for each seed."""
+
+    def __init__(self, path: str, seed: int, clip: Clip):
+        width, height = _sized(clip.size, *NOISE_SIZE)
+        rate = parse_rate(clip.fps) or DEFAULT_RATE
+        self.info, self._seed = Info(path, "still", width, height, rate, 1), seed
+
+    def __iter__(self) -> Iterator[Frame]:
+        width, height = self.info.width, self.info.height
+        generator = np.random.default_rng(self._seed)
+        noise = np.zeros((height, width, 3), np.float32)
+        for scale in (1, 4, 16, 64):
+            size = max(round(height / scale), 1), max(round(width / scale), 1)
+            drawn = generator.standard_normal((*size, 3)).astype(np.float32)
+            noise += cv2.resize(drawn, (width, height), interpolation=cv2.INTER_CUBIC)
+        yield Frame(0, Fraction(0), np.clip(128 + 16 * noise, 0, 255).round().astype(np.uint8))
 
 
 class AnimatedWebP:

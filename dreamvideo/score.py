@@ -1,0 +1,106 @@
+"""A recipe over time: its curves computed once for a whole film, and the plain numbers of every frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from . import schedule
+from .errors import RecipeError
+from .recipe import Recipe, parameters
+from .timeline import Curves, Timeline, Values
+
+
+class Score:
+    """Reads a recipe's curves against a timeline.
+
+    Attributes:
+        recipe: as it is written, with its curves.
+        timeline: what they are read against.
+        tracks: each curve's values at every point of the timeline, by (section, key); those of layers' weights under
+            ("network.layers", layer).
+
+    Raises:
+        RecipeError: a curve asks for what is not known here, or leaves its parameter's range.
+    """
+
+    def __init__(self, recipe: Recipe, timeline: Timeline):
+        self.recipe, self.timeline = recipe, timeline
+        self.tracks: dict[tuple[str, str], Values] = {}
+        curves = Curves(timeline, recipe.curves)
+        for section, key, kind, param in parameters():
+            value = getattr(getattr(recipe, section), key)
+            if param.curve and isinstance(value, (str, dict)):
+                values = _values(curves, f"{section}.{key}", value)
+                _check_range(f"{section}.{key}", values, timeline, param.low, param.high)
+                self.tracks[section, key] = np.rint(values) if kind is int else values
+        self._weights = schedule.terms(recipe.network.layers)
+        for name, weight in self._weights:
+            if isinstance(curve := schedule.read(weight or "1"), (str, dict)):
+                self.tracks["network.layers", name] = _values(curves, f"network.layers, {name}", curve)
+        self.own = {name: _values(curves, f"curves.{name}", curve) for name, curve in recipe.curves.items()}
+
+    def at(self, index: int) -> Recipe:
+        """Return the recipe of a frame: numbers where there were curves. Beyond the last frame it stays as it is."""
+        if not self.tracks:
+            return self.recipe
+        point = min(index * self.timeline.fine, len(self.timeline.t) - 1)
+        changed: dict[str, dict[str, Any]] = {}
+        for (section, key), values in self.tracks.items():
+            if section != "network.layers":
+                number = float(values[point])
+                whole = isinstance(getattr(getattr(DEFAULT, section), key), int)
+                changed.setdefault(section, {})[key] = int(number) if whole else number
+        if any(section == "network.layers" for section, _ in self.tracks):
+            changed.setdefault("network", {})["layers"] = ",".join(
+                f"{name}={self.tracks['network.layers', name][point]:.4g}"
+                if ("network.layers", name) in self.tracks
+                else f"{name}={weight or 1}"
+                for name, weight in self._weights
+            )
+        sections = {name: replace(getattr(self.recipe, name), **values) for name, values in changed.items()}
+        return replace(self.recipe, **sections)
+
+    def fine(self, section: str, key: str) -> Values:
+        """Return a parameter's number at every point of the timeline, be it a curve or not."""
+        if (section, key) in self.tracks:
+            return self.tracks[section, key]
+        return np.full(self.timeline.t.shape, float(getattr(getattr(self.recipe, section), key)))
+
+
+DEFAULT = Recipe()
+
+
+def heard(recipe: Recipe) -> bool:
+    """Tell whether any curve of a recipe follows sound, or a beat."""
+    import ast
+
+    written: list[Any] = [getattr(getattr(recipe, s), k) for s, k, _, param in parameters() if param.curve]
+    written += [schedule.read(weight or "1") for _, weight in schedule.terms(recipe.network.layers)]
+    written += recipe.curves.values()
+    names = {
+        node.id
+        for text in written
+        if isinstance(text, str)
+        for node in ast.walk(schedule.parse(text, recipe.curves))
+        if isinstance(node, ast.Name)
+    }
+    return bool(names & {*schedule.COUNTERS, *schedule.LEVELS})
+
+
+def _values(curves: Curves, name: str, curve: schedule.Curve) -> Values:
+    try:
+        return curves.values(curve)
+    except RecipeError as error:
+        raise RecipeError(f"{name}: {error}") from None
+
+
+def _check_range(name: str, values: Values, timeline: Timeline, low: float, high: float) -> None:
+    outside = np.flatnonzero((values < low) | (values > high))
+    if len(outside):
+        at = outside[0]
+        raise RecipeError(
+            f"{name} is {values[at]:.4g} at {timeline.t[at]:.3g} s, outside {low:g} … {high:g}: clamp(…) holds it"
+        )

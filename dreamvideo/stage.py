@@ -1,0 +1,168 @@
+"""What is filmed, and for how long: a source's frames, a still that is held, a tail that goes on, a loop; and the
+timeline that a recipe's curves are read against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from . import audio
+from .errors import RecipeError, SourceError
+from .media import Frame, Info
+from .media.names import STILLS, takes_frames
+from .media.probe import song_codec
+from .recipe import Recipe
+from .score import heard
+from .timeline import Sound, Timeline
+
+FLOW = Fraction(3, 4)  # s over which the end of a film's loop flows into its beginning
+TAIL_ZOOM = 1.5  # times a second that a film's last frame goes on zooming, unless told
+SOURCE = "source"  # the music of a film that is its own
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is to be rendered.
+
+    Attributes:
+        info: of the film to be made.
+        recipe: what it is made by; what was left open is settled.
+        timeline: its moments.
+        filmed: how many of its frames come from the source; the rest goes on from the last of them.
+        flows: how many further frames a film's loop flows into its beginning.
+        notices: what the user should be told, a sentence each.
+    """
+
+    info: Info
+    recipe: Recipe
+    timeline: Timeline
+    filmed: int
+    flows: int = 0
+    notices: tuple[str, ...] = ()
+
+    def frames(self, source: Iterable[Frame]) -> Iterator[Frame]:
+        """Yield the frames of the source, as many as are filmed, and then the last of them, held to the end."""
+        last = None
+        for last in source:
+            yield last
+            if last.index + 1 >= self.filmed:
+                break
+        if last is not None and last.index + 1 >= self.filmed:  # a damaged film ends where it ends
+            for index in range(self.filmed, self.timeline.count):
+                yield Frame(index, index / self.timeline.rate, last.pixels, held=True)
+
+
+def set_up(source: Info, recipe: Recipe, output: str, keep: Path | None = None) -> Stage:
+    """Settle what is rendered from a source.
+
+    Args:
+        source: what it is.
+        recipe: as the user gave it.
+        output: where it goes: a still's name asks for a still.
+        keep: a folder to keep the analysis of music in (see `audio.analyse`).
+
+    Raises:
+        DreamError: the recipe asks for what cannot be, or the music cannot be read.
+    """
+    notices: list[str] = []
+    info, song = source, _song(source, recipe)
+    camera, seconds = recipe.camera, Fraction(recipe.clip.seconds).limit_denominator(10**6)
+    if camera.loop and camera.then_zoom:
+        raise RecipeError("a loop has no end to go on from: take --loop or --then-zoom")
+    filmed = source.count
+    if source.kind == "still" and _filmed(recipe, output):
+        seconds = (
+            seconds or Fraction(camera.then_zoom).limit_denominator(10**6) or (song.seconds if song else Fraction(0))
+        )
+        if not seconds:
+            raise RecipeError(f"say how long the film of {source.path} is to be: --seconds 10, or --music song.mp3")
+        recipe = recipe.set("camera.then_zoom=0.0")
+        info = replace(source, kind="sequence", count=_frames(seconds, source.rate), number=1)
+    elif source.kind != "still":
+        info = _cut(info, seconds, song, notices)
+        filmed = min(filmed, info.count)
+        if camera.then_zoom:
+            tail = _frames(Fraction(camera.then_zoom).limit_denominator(10**6), source.rate)
+            info = replace(info, count=info.count + tail)
+            if camera.zoom == 1.0:
+                recipe = recipe.set(f"camera.zoom={TAIL_ZOOM}")
+    flows = 0
+    if camera.loop and source.kind == "still" and info.count == 1:
+        raise RecipeError("--loop closes a film: name the output out.mp4, and say how long it is, like --seconds 4")
+    if camera.loop and source.kind != "still":
+        info, flows = _looped(source, info, seconds, notices)
+    if song:
+        info = replace(info, song=song.path, sound=(song.codec,))
+    return Stage(info, recipe, _timeline(source, info, recipe, keep), filmed, flows, tuple(notices))
+
+
+@dataclass(frozen=True)
+class _Song:
+    path: str
+    codec: str
+    seconds: Fraction
+
+
+def _song(source: Info, recipe: Recipe) -> _Song | None:
+    """Return the song that takes the place of the source's own sound, if there is one."""
+    path = recipe.music.music
+    if path == SOURCE and not source.sound:
+        raise SourceError(f"{source.path} holds no sound to be its music: give --music song.mp3")
+    if not path or path == SOURCE:
+        return None
+    return _Song(path, song_codec(path), Fraction(len(audio.decode(path)), audio.RATE))
+
+
+def _filmed(recipe: Recipe, output: str) -> bool:
+    """Tell whether a film is to be made of a still."""
+    wanted = bool(recipe.clip.seconds or recipe.music.music or recipe.camera.then_zoom or recipe.camera.loop)
+    is_picture = Path(output).suffix.lower() in STILLS and not takes_frames(output)
+    return wanted or not is_picture
+
+
+def _frames(seconds: Fraction, rate: Fraction) -> int:
+    return max(round(seconds * rate), 1)
+
+
+def _cut(info: Info, seconds: Fraction, song: _Song | None, notices: list[str]) -> Info:
+    """Cut a film to the length that is asked for, or else to that of its music."""
+    wanted = seconds or (song.seconds if song else Fraction(0))
+    count = _frames(wanted, info.rate) if wanted else info.count
+    if count < info.count:
+        return replace(info, count=count, cut=True)
+    if song and count > info.count:
+        notices.append(f"{song.path} lasts {float(song.seconds):.1f} s and is cut off where the picture ends")
+    return info
+
+
+def _looped(source: Info, info: Info, seconds: Fraction, notices: list[str]) -> tuple[Info, int]:
+    """Return what a film's loop is, and how many frames more flow into its beginning."""
+    usual = min(round(FLOW * source.rate), source.count // 3)
+    count = info.count if seconds and info.count < source.count else source.count - usual
+    flows = min(source.count - count, max(round(FLOW * source.rate), 1), count)
+    if flows < 1 or count < 2:
+        raise SourceError(f"{source.path} is too short to loop: its end has to flow into its beginning")
+    notices.append(
+        f"{float(flows / source.rate):.2g} s of the end flow into the beginning: the loop lasts "
+        f"{float(count / source.rate):.3g} s"
+    )
+    return replace(info, count=count, cut=True), flows
+
+
+def _timeline(source: Info, info: Info, recipe: Recipe, keep: Path | None) -> Timeline:
+    sound: Sound | None = None
+    if recipe.music.music and heard(recipe):
+        if recipe.music.music == SOURCE:
+            sound = audio.analyse(source.path, source.start, info.count / info.rate, keep)
+        else:
+            sound = audio.analyse(recipe.music.music, keep=keep)
+    return Timeline(info.rate, info.count, sound, recipe.music.bpm, source.kind == "still")
+
+
+def limits_flashes(recipe: Recipe) -> bool:
+    """Tell whether flashes are held back."""
+    wanted = recipe.finish.flash_limit
+    return wanted == "on" or (wanted == "auto" and heard(recipe))

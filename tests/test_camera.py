@@ -1,0 +1,189 @@
+"""The camera: exact, the same at every frame rate; stills that live on, and loops that close."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import clips
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import SAMPLES
+from skimage import data
+from test_media import read
+
+from dreamvideo import Engine, Frame, Recipe, RecipeError, SourceError, camera, compose, dream_video, loop, render
+from dreamvideo.metrics import temporal_error
+from dreamvideo.score import Score
+from dreamvideo.timeline import Timeline
+
+W, H = 160, 96
+
+
+def path(settings: dict[str, object], seconds: float = 2, rate: int = 24) -> camera.Path:
+    recipe = Recipe().merge({"camera": settings})
+    return camera.Path(Score(recipe, Timeline(Fraction(rate), round(seconds * rate))), W, H)
+
+
+def where(view: np.ndarray, x: float, y: float) -> tuple[float, float]:
+    at = cv2.perspectiveTransform(np.array([[[x, y]]], np.float64), view)[0, 0]
+    return float(at[0]), float(at[1])
+
+
+def test_a_second_of_speed_is_what_it_says() -> None:
+    middle = ((W - 1) / 2, (H - 1) / 2)
+    assert where(path({"zoom": 2.0}).view(24), middle[0] + 40, middle[1]) == pytest.approx((middle[0] + 20, middle[1]))
+    turned = where(path({"rotate": 90.0}).view(24), middle[0], middle[1] - 30)  # what is up there came from the left
+    assert turned == pytest.approx((middle[0] - 30, middle[1]))
+    assert where(path({"pan_x": 0.5}).view(24), 0, 10) == pytest.approx((W / 2, 10))
+    assert where(path({"pan_y": -0.25}).view(24), 5, 50) == pytest.approx((5, 50 - H / 4))
+    corner = where(path({"zoom": 2.0, "center_x": 0.0, "center_y": 0.0}).view(24), 39.5, 19.5)
+    assert corner == pytest.approx((19.5, 9.5))
+    right = where(path({"tilt_x": 0.5}).view(24), W - 1, middle[1])[0]
+    left = where(path({"tilt_x": 0.5}).view(24), 0, middle[1])[0]
+    assert W - 1 - right > 1 > 0 > left  # the right side came nearer, the left went away
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"zoom": 1.5},
+        {"zoom": "1.2 + 0.8 * pulse(t * 2, decay=0.1)", "rotate": "30 * sine(t)", "center_x": "0.5 + 0.2 * sin(t)"},
+        {"zoom": {"0s": 1.0, "1s": 2.0, "2s": 1.0, "ease": "smooth"}, "tilt_y": 0.1, "pan_x": 0.05},
+    ],
+)
+def test_the_same_recipe_shows_the_same_motion_at_every_rate(settings: dict[str, object]) -> None:
+    views = [path(settings, 2, rate).view(2 * rate) for rate in (24, 25, 30, 60)]
+    for view in views[1:]:
+        assert camera.shrinking(view, W, H) == pytest.approx(camera.shrinking(views[0], W, H), rel=1e-3)
+        for x, y in ((0, 0), (W, 0), (W / 2, H)):
+            assert where(view, x, y) == pytest.approx(where(views[0], x, y), abs=0.1)
+
+
+def test_the_motion_is_that_of_the_pictures() -> None:
+    coffee = cv2.resize(data.coffee(), (W, H), interpolation=cv2.INTER_AREA)
+    track = path({"zoom": 1.3, "rotate": 20.0, "pan_x": 0.1, "tilt_y": 0.1})
+    now, before = (torch.from_numpy(camera.look(coffee, track.view(k)).copy()).permute(2, 0, 1) / 255 for k in (7, 6))
+    motion = camera.motion(track.steps[7], W, H)
+    assert temporal_error(now, before, motion) < 0.01
+    still = camera.motion(np.eye(3), W, H)
+    assert temporal_error(now, before, still) > 0.03
+
+
+def test_a_camera_over_a_film_adds_to_its_motion() -> None:
+    shot = list(clips.pan(W, H, 3))
+    track = path({"zoom": 1.5, "rotate": 30.0})
+    seen = [
+        torch.from_numpy(camera.look(e.frame.pixels, track.view(k))).permute(2, 0, 1) / 255 for k, e in enumerate(shot)
+    ]
+    own = torch.from_numpy(np.ascontiguousarray(shot[2].flow.transpose(2, 0, 1)))
+    moved = camera.over(track.view(2), camera.Motion(own, torch.ones(1, H, W)), track.view(1))
+    assert temporal_error(seen[2], seen[1], moved) < 0.02
+    assert temporal_error(seen[2], seen[1], camera.motion(track.steps[2], W, H)) > 0.025  # the camera's part alone
+
+
+def test_a_view_leaves_no_black_edges_and_no_pixel_out() -> None:
+    white = np.full((H, W, 3), 255, np.uint8)
+    for settings in ({"zoom": 0.4}, {"rotate": 45.0}, {"pan_x": 1.0}, {"tilt_x": 0.5}):
+        assert camera.look(white, path(settings).view(24)).min() >= 254
+    board = np.indices((H, W)).sum(0) % 2 * 255
+    shrunk = camera.look(np.repeat(board[..., None], 3, -1).astype(np.uint8), path({"zoom": 0.25}).view(24))
+    assert np.ptp(shrunk[20:-20, 20:-20].astype(int)) < 40  # grey, not a pattern of its own
+
+
+def held(picture: np.ndarray, count: int) -> Iterator[Frame]:
+    for k in range(count):
+        yield Frame(k, Fraction(k, 24), picture, held=k > 0)
+
+
+@pytest.mark.parametrize("zoom", [2.0, 0.5])
+def test_a_still_lives_on_at_its_contrast_and_brightness(zoom: float) -> None:
+    recipe = Recipe().merge({"dream": {"iterations": 8}, "camera": {"zoom": zoom}})
+    photo = cv2.resize(data.chelsea()[:, 60:-60], (W, H), interpolation=cv2.INTER_AREA)
+    engine = Engine(recipe, Timeline(Fraction(24), 48))
+    pictures = [picture for picture, _ in render(held(photo, 48), engine)]
+    first, last = pictures[0], torch.stack(pictures[-6:])
+    assert last.std((0, 2, 3)).mean() == pytest.approx(float(first.std((1, 2)).mean()), rel=0.25)
+    assert float(last.mean()) == pytest.approx(float(first.mean()), abs=0.06)
+    assert sharpness(last) > 0.6 * sharpness(torch.stack(pictures[10:16]))
+    moved = camera.motion(camera.Path(engine.score, W, H).steps[40], W, H)
+    assert temporal_error(pictures[40], pictures[39], moved) < 0.5 * float((pictures[40] - pictures[39]).abs().mean())
+
+
+def sharpness(pictures: torch.Tensor) -> float:
+    return float(pictures.diff(dim=-1).abs().mean() + pictures.diff(dim=-2).abs().mean())
+
+
+def seam(pictures: list[torch.Tensor], motions: list[camera.Motion]) -> float:
+    errors = loop.Errors()
+    for picture, motion in zip(pictures, motions, strict=True):
+        errors.add(picture, motion)
+    return errors.seam
+
+
+@pytest.mark.parametrize("settings", [{"zoom": 3.0}, {"zoom": 0.4, "rotate": 40.0}, {"rotate": 360.0}])
+def test_a_loop_of_a_still_closes(settings: dict[str, float], quick: Recipe) -> None:
+    recipe = quick.merge({"camera": {**settings, "loop": True}})
+    photo = cv2.resize(data.chelsea()[:, 60:-60], (W, H), interpolation=cv2.INTER_AREA)
+    timeline = Timeline(Fraction(12), 12)
+    engine = Engine(recipe, timeline)
+    with loop.circle([Frame(0, Fraction(0), photo)], 1, 0, timeline, engine) as circle:
+        pictures, motions = map(list, zip(*loop.render(circle, engine), strict=True))
+        strengths = [compose.rms(p - engine.image(circle.step(k, None).frame)) for k, p in enumerate(pictures)]
+        first, again = circle.step(0, None).frame.pixels, circle.step(0, 11).frame.pixels
+    assert len(pictures) == 12
+    assert np.array_equal(first, again)
+    assert seam(pictures, motions) <= 1.1
+    assert max(strengths) < 1.35 * min(strengths)
+
+
+def test_the_view_after_the_last_is_the_first() -> None:
+    photo = cv2.resize(data.chelsea()[:, 60:-60], (W, H), interpolation=cv2.INTER_AREA)
+    for settings in ({"zoom": 1.5}, {"zoom": 0.6, "rotate": 30.0}, {"zoom": 4.0, "center_x": 0.3}):
+        track = path(settings, 4, 6)
+        still = loop.Picture(photo, track, Fraction(6))
+        after = still._seen(track.view(24)).astype(float)
+        before = still._seen(track.view(0)).astype(float)
+        assert np.abs(after - before).mean() < 2, settings
+
+
+def test_a_camera_that_does_not_come_back_is_told(quick: Recipe) -> None:
+    engine = Engine(quick.set("camera.pan_x=0.3"), Timeline(Fraction(12), 24))
+    with (
+        pytest.raises(RecipeError, match="cannot close"),
+        loop.circle([Frame(0, Fraction(0), data.chelsea())], 1, 0, Timeline(Fraction(12), 24), engine),
+    ):
+        pass
+
+
+def test_a_films_loop_flows_into_its_beginning(quick: Recipe, tmp_path: Path) -> None:
+    result = dream_video(
+        SAMPLES / "bunny.mp4", tmp_path / "loop.mkv",
+        quick.set("clip.size=128x72").set("clip.end=1.5").set("camera.loop=true"),
+    )  # fmt: skip
+    assert result.seam <= 1.1
+    info, _ = read(tmp_path / "loop.mkv")
+    assert info.count == result.done == 26  # 36 less 0.75 s of flow, a third at most
+    with pytest.raises(SourceError, match="too short"):
+        dream_video(SAMPLES / "bunny.mp4", tmp_path / "b.mkv", quick.set("clip.end=0.05").set("camera.loop=true"))
+
+
+def test_stills_and_noise_become_films_and_films_go_on(quick: Recipe, tmp_path: Path) -> None:
+    small = quick.set("clip.size=96x64").set("clip.fps=10").set("camera.zoom=1.5")
+    assert dream_video(SAMPLES / "astronaut.jpg", tmp_path / "a.mp4", small.set("clip.seconds=1.2")).done == 12
+    assert dream_video("noise:7", tmp_path / "b.mp4", small.set("clip.seconds=0.5")).done == 5
+    assert not math.isclose(
+        read(tmp_path / "a.mp4")[1][0].pixels.mean(), read(tmp_path / "a.mp4")[1][-1].pixels.mean(), abs_tol=1e-6
+    )
+    short = quick.set("clip.size=96x54").set("clip.end=0.2").set("camera.then_zoom=0.5")
+    source = read(SAMPLES / "bunny.mp4", end="0.2", size="96x54")[0]
+    done = dream_video(SAMPLES / "bunny.mp4", tmp_path / "c.mp4", short).done
+    assert done == source.count + round(source.rate / 2)
+    with pytest.raises(RecipeError, match="--seconds"):
+        dream_video(SAMPLES / "astronaut.jpg", tmp_path / "d.mp4", small)
+    with pytest.raises(RecipeError, match="no end"):
+        dream_video(SAMPLES / "bunny.mp4", tmp_path / "d.mp4", short.set("camera.loop=true"))

@@ -1,0 +1,210 @@
+"""Curves: what is written is what a frame gets, at any frame rate, and what cannot be read gets one clear line."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from dreamvideo import Recipe, RecipeError, cli, drawing, schedule
+from dreamvideo.recipe import preset_tables
+from dreamvideo.score import Score, heard
+from dreamvideo.timeline import FUNCTIONS, Curves, Sound, Timeline
+
+
+def timeline(rate: int = 24, seconds: float = 4, **given: object) -> Timeline:
+    return Timeline(Fraction(rate), round(rate * seconds), **given)  # type: ignore[arg-type]
+
+
+def at(curve: schedule.Curve, seconds: float, line: Timeline | None = None) -> float:
+    line = line or timeline()
+    return float(np.interp(seconds, line.t, Curves(line).values(curve)))
+
+
+@pytest.fixture
+def song() -> Sound:
+    """Two seconds: silence, then loud; a beat every half second from 0.25 s on."""
+    level = np.repeat([0.0, 1.0], 100)
+    levels = dict.fromkeys(schedule.LEVELS, level)
+    beats = np.arange(0.25, 2, 0.5)
+    return Sound(100, levels, beats, beats[::4], beats, 120, level)
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds", "value"),
+    [
+        (0.5, 1, 0.5),
+        ("1 + 2 * 3 - 8 / 4", 0, 5),
+        ("t", 1.5, 1.5),
+        ("t / length", 1, 0.25),
+        ("n / fps", 2, 2),
+        ("-t if t > 1 else t", 0.5, 0.5),
+        ("-t if t > 1 else t", 2, -2),
+        ("sine(t)", 0.5, 1),
+        ("sine(t)", 1, 0),
+        ("triangle(t)", 0.25, 0.5),
+        ("saw(t)", 2.25, 0.25),
+        ("square(t)", 0.75, 0),
+        ("clamp(t, 1, 2)", 4, 2),
+        ("mix(10, 20, 0.25)", 0, 12.5),
+        ("map(t, 1, 3, 0, 100)", 2, 50),
+        ("map(t, 1, 3, 0, 100)", 4, 100),
+        ("smooth(t)", 0.5, 0.5),
+        ("max(t, 3, 1)", 1, 3),
+        ("cos(pi)", 0, -1),
+        ("pulse(t, decay=0.5)", 1.5, math.exp(-1)),
+        ("pulse(t - 0.5)", 0.25, 0),
+        ({"0s": 1, "2s": 3}, 1, 2),
+        ({"0s": 1, "2s": 3}, 3, 3),
+        ({"1.5s": 1, "2.5s": 3}, 2, 2),
+        ({"0:01": 0, "0:03": 4}, 2, 2),
+        ({"25%": 0, "75%": 2}, 2, 1),
+        ({"0s": 0, "2s": 1, "ease": "hold"}, 1.9, 0),
+        ({"0s": 0, "4s": 1, "ease": "smooth"}, 1, 0.15625),
+        ({"0s": [0, "hold"], "2s": 1, "4s": 3}, 3, 2),
+        ({"0s": 0, "4s": 1, "ease": "bezier(0, 0, 1, 1)"}, 1, 0.25),
+        ({"0s": 0, "4s": 1, "ease": "bezier(0.42, 0, 0.58, 1)"}, 2, 0.5),
+    ],
+)
+def test_a_curve_has_its_value_at_its_time(written: schedule.Curve, seconds: float, value: float) -> None:
+    schedule.check(written)
+    assert at(written, seconds) == pytest.approx(value, abs=2e-3)
+
+
+def test_every_function_that_may_be_called_can_be() -> None:
+    assert FUNCTIONS.keys() == schedule.FUNCTIONS.keys()
+    for name, (least, _, _) in schedule.FUNCTIONS.items():
+        called = f"{name}({', '.join(['t + 1'] * least)})" if name != "map" else "map(t, 0, 1, 2, 3)"
+        assert np.isfinite(Curves(timeline()).values(called)).all(), name
+
+
+def test_a_curve_is_the_same_at_every_frame_rate() -> None:
+    written = "0.2 + pulse(beat, decay=0.2) * follow(sine(t), attack=0.1, release=0.4)"
+    frames = [Score(Recipe().set(f"finish.strength={written}"), timeline(rate, bpm=97)) for rate in (24, 30, 60)]
+    for seconds in (0.5, 1, 2.5, 3.5):
+        values = [score.at(round(seconds * score.timeline.rate)).finish.strength for score in frames]
+        assert max(values) - min(values) < 0.01
+
+
+def test_beats_and_bars_count_up_and_pulses_meet_them(song: Sound) -> None:
+    line = timeline(60, 2, sound=song)
+    assert at("beat", 0.75, line) == pytest.approx(1)
+    assert at("beat", 1.0, line) == pytest.approx(1.5)
+    peaks = np.flatnonzero(np.diff(Curves(line).values("pulse(beat)")) > 0.2)
+    assert np.abs(line.t[peaks + 1] - song.beats).max() <= 1 / 60
+    assert at({"0 beats": 0, "2 beats": 1}, 0.75, line) == pytest.approx(0.5, abs=0.01)
+    assert at("bar", 0, timeline(bpm=120)) == 0
+    assert at("bar", 2, timeline(bpm=120)) == pytest.approx(1)
+
+
+def test_levels_are_followed_up_fast_and_down_slowly(song: Sound) -> None:
+    line = timeline(60, 3, sound=song)
+    assert at("rms", 0.5, line) == 0
+    assert at("rms", 1.5, line) == 1
+    rising = at("follow(rms, attack=0.1, release=0.5)", 1.1, line)
+    assert rising == pytest.approx(1 - math.exp(-1), abs=0.05)
+    assert at("follow(rms, attack=0.1, release=0.5)", 2.5, line) == pytest.approx(math.exp(-1), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("bet", "did you mean beat"),
+        ("puls(t)", "did you mean pulse"),
+        ("1 +", "cannot read"),
+        ("__import__('os').system('true')", "unknown"),
+        ("(1).__class__", "holds what no curve may"),
+        ("[t for t in (1,)]", "holds what no curve may"),
+        ("lambda: 1", "holds what no curve may"),
+        ("f'{t}'", "holds what no curve may"),
+        ("t := 1", "cannot read"),
+        ("'a' * 9", "no number"),
+        ("9 ** 9 ** 9 ** 9", "no number"),
+        ("1 / (t - 1)", "no number at 1 s"),
+        ("sqrt(-t - 1)", "no number"),
+        ("(" * 500, "cannot read"),
+        ("1" + "+1" * 999, "too long"),
+        ("1" + "+t" * 2000, "too long"),
+        ("pulse(*t)", "wrongly"),
+        ("clamp(t)", "takes 3 numbers"),
+        ("pulse(t, delay=1)", "decay by name"),
+        ("1 < t < 2", "compare two"),
+        ("rms", "--music"),
+        ("beat", "--bpm"),
+        ({"4s": 1, "2s": 2}, "out of order"),
+        ({"50%": 1, "1s": 2}, "out of order"),
+        ({"0s": "much"}, "give a number"),
+        ({"soon": 1}, "cannot read the moment"),
+        ({"0s": 1, "4s": 2, "ease": "boing"}, "no ease"),
+        ({"ease": "hold"}, "without a moment"),
+        ({"0s": 5, "4s": 0}, "outside"),
+        ("t * 3", "outside"),
+    ],
+)
+def test_what_cannot_be_read_is_told_in_one_line(written: schedule.Curve, says: str) -> None:
+    with pytest.raises(RecipeError) as told:
+        Score(Recipe().merge({"temporal": {"morph": written}}), timeline())
+    assert says in str(told.value)
+    assert "temporal.morph" in str(told.value)
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 350
+
+
+def test_curves_that_lead_back_to_themselves_are_told() -> None:
+    recipe = Recipe().merge({"curves": {"a": "b + 1", "b": "2 * a"}, "finish": {"strength": "a"}})
+    with pytest.raises(RecipeError, match="leads back to itself: a → b → a"):
+        Score(recipe, timeline())
+    for name in ("t", "pulse", "no name"):
+        with pytest.raises(RecipeError, match="cannot be called"):
+            Recipe().merge({"curves": {name: 1}})
+
+
+def test_any_number_obeys_and_named_curves_are_shared() -> None:
+    recipe = Recipe().merge(
+        {
+            "curves": {"half": "t / 2"},
+            "network": {"layers": "blocks.9=1,blocks.10=clamp(half, 0, 1)"},
+            "dream": {"iterations": "10 + 4 * half", "step": "0.01 * half", "octave_scale": {"0s": 1.2, "4s": 1.6}},
+            "finish": {"color": "half"},
+            "camera": {"zoom": "1 + half"},
+        }
+    )
+    now = Score(recipe, timeline()).at(24)
+    assert (now.dream.iterations, now.dream.step, now.finish.color) == (12, 0.005, 0.5)
+    assert now.dream.octave_scale == pytest.approx(1.3)
+    assert now.network.layers == "blocks.9=1,blocks.10=0.5"
+    assert Recipe.from_toml(recipe.to_toml()) == recipe
+    assert not heard(recipe)
+    assert heard(recipe.set("dream.step=0.01*pulse(onset)"))
+
+
+def test_flags_and_assignments_take_curves() -> None:
+    _, recipe = cli._parse(["a", "b", "--step", "0.01 + 0.01 * sine(t)", "--zoom", "{0s = 1, 1.5s = 2}",
+                            "--iterations", "12", "--set", "finish.strength={0s=1, '50%'=0.5}"])  # fmt: skip
+    assert recipe.dream.step == "0.01 + 0.01 * sine(t)"
+    assert at(recipe.camera.zoom, 0.75) == pytest.approx(1.5)
+    assert recipe.dream.iterations == 12
+    assert recipe.finish.strength == {"0s": 1, "50%": 0.5}
+
+
+@pytest.mark.parametrize("name", ["pulse", "breathe", "switch", "spectrum"])
+def test_presets_for_music_are_played_by_a_song(name: str, song: Sound) -> None:
+    recipe = Recipe().merge(preset_tables(name))
+    assert heard(recipe)
+    score = Score(recipe, timeline(24, 2, sound=song, still=True))
+    assert all(np.ptp(values) > 0 for key, values in score.tracks.items() if key != ("camera", "zoom"))
+    with pytest.raises(RecipeError, match="--music"):
+        Score(recipe, timeline(24, 2))
+
+
+def test_curves_are_drawn(tmp_path: pytest.TempPathFactory) -> None:
+    out = str(tmp_path / "curves.png")  # type: ignore[operator]
+    recipe = Recipe().set("dream.step=0.01+0.01*pulse(beat)").set("music.bpm=100")
+    drawing.curves(recipe, out)
+    assert open(out, "rb").read(4) == b"\x89PNG"
+    with pytest.raises(Exception, match="exists already"):
+        drawing.curves(recipe, out)
+    with pytest.raises(Exception, match="no number of the recipe changes"):
+        drawing.curves(Recipe(), str(tmp_path / "other.png"))  # type: ignore[operator]

@@ -213,7 +213,7 @@ class Film:
         first = self._frames[index].pixels
         if index >= over:
             return first
-        return morph(self._frames[self.count + index].pixels, first, (index + 1) / (over + 1))
+        return morph(self._frames[self.count + index].pixels, first, _gently((index + 1) / (over + 1)))
 
 
 def morph(one: NDArray[Any], other: NDArray[Any], share: float) -> NDArray[Any]:
@@ -231,6 +231,10 @@ def morph(one: NDArray[Any], other: NDArray[Any], share: float) -> NDArray[Any]:
 
     mixed = (1 - share) * moved(one, there, share) + share * moved(other, back, 1 - share)
     return np.clip(mixed.round(), 0, np.iinfo(one.dtype).max).astype(one.dtype)
+
+
+def _gently(share: float) -> float:
+    return share * share * (3 - 2 * share)
 
 
 @contextmanager
@@ -320,7 +324,7 @@ def render(
             layer = state.layer
             if turn == ROUNDS:
                 kept = layers[index].to(engine.device)
-                layer = compose.between(layer, kept, (place + 1) / (closing + 1))
+                layer = compose.between(layer, kept, _gently(place / closing))
             layers[index] = layer
             on_frame((done + 1) / work)
         for index in range(circle.count):

@@ -10,6 +10,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import flow
+from . import flash, flow
 from .flow import Field, Gray, Motion
 
 SURE = 0.9  # trust above which a pixel counts
@@ -89,6 +90,7 @@ class Measure:
         far_error, far_source_error: the same over eight frames.
         strength: mean |dream − source|.
         colour: mean of dream − source, (R, G, B).
+        light: relative luminance of the dream, 0 … 1.
         objective: J of the dream.
         alone: J of the same frame dreamed alone.
     """
@@ -102,6 +104,7 @@ class Measure:
     far_source_error: float
     strength: float
     colour: tuple[float, float, float]
+    light: float
     objective: float = math.nan
     alone: float = math.nan
 
@@ -121,10 +124,12 @@ class Stability:
     Attributes:
         frames: what was measured, a `Measure` per frame.
         carried_by: the flow that carried the dream; another judges it.
+        rate: frames per second, by which flashes are counted.
         seam: error from the last frame to the first over the median from frame to frame, if it was asked for.
     """
 
     carried_by: str = "dis"
+    rate: Fraction = Fraction(25)
     frames: list[Measure] = field(default_factory=list)
     seam: float = math.nan
     _first: tuple[Gray, Tensor, Tensor] | None = field(default=None, repr=False)
@@ -178,6 +183,7 @@ class Stability:
             far_source_error=far[1],
             strength=float(added.abs().mean()),
             colour=(red, green, blue),
+            light=flash.luminance(dream),
             objective=objective,
             alone=alone,
         )
@@ -270,6 +276,11 @@ class Stability:
         ]
         return max(drifts, default=math.nan)
 
+    @property
+    def flashes(self) -> float:
+        """Flashes of the whole picture in the worst second (see `flash`)."""
+        return flash.count([f.light for f in self.frames], self.rate)
+
     def _drift(self, value: Callable[[Measure], float]) -> float:
         drifts = [ratio(mean(map(value, last)), mean(map(value, first))) - 1 for first, last in map(ends, self.shots)]
         return max((d for d in drifts if not math.isnan(d)), key=abs, default=math.nan)
@@ -308,6 +319,7 @@ class Stability:
             "cut recovery": self.cut_recovery,
             "cut recovery, first frame": self.first_frame,
             "seam error": self.seam,
+            "flashes in the worst second": self.flashes,
         }
 
 

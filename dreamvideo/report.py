@@ -10,7 +10,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -22,13 +22,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from . import compose, flow, media, shots
+from . import camera, compose, flow, media, shots
+from . import loop as loops
 from .errors import DreamError, SinkError, SourceError
 from .flow import Motion
 from .job import Event
 from .metrics import Measure, Stability, exact_motion
 from .pipeline import Engine, as_image
-from .recipe import Recipe, parse_time
+from .recipe import Clip, Recipe, parse_time
+from .stage import Stage, set_up
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -152,29 +154,30 @@ def measure(
             had.
     """
     report = Report(str(source), str(dream))
-    engine = Engine(recipe) if recipe else None
-    try:
-        recipe = recipe or _embedded(str(dream))
-        engine = engine or Engine(recipe)
-    except DreamError as error:
-        report.notices.append(f"no objective is measured ({error})")
-    if recipe:
-        report.stability.carried_by = recipe.temporal.flow
     known = _truth(Path(truth)) if truth else None
-    with _side_by_side(report, recipe or Recipe()) as (total, pairs):
+    if recipe is None:
+        try:
+            recipe = _embedded(str(dream))
+        except DreamError as error:
+            report.notices.append(f"no objective is measured ({error})")
+    with _side_by_side(report, recipe) as (total, engine, pairs):
         sampled = set(np.linspace(0, total - 1, min(max(alone, 0), total)).round().astype(int))
-        for frame, cut, result in pairs:
-            original = as_image(frame.pixels)
-            picture = as_image(result.pixels)[:, : original.shape[1], : original.shape[2]]
-            motion = _known(known, frame.index, picture.shape[1:]) if known else None
+        for shown, result in pairs:
+            picture = as_image(result.pixels)
+            original = picture.mean((1, 2), keepdim=True).expand_as(picture)  # of a dream that lives on itself
+            if not shown.frame.held:
+                original = as_image(shown.frame.pixels)
+                picture = picture[:, : original.shape[1], : original.shape[2]]
+            index = shown.frame.index
+            motion = _known(known, index, picture.shape[1:]) if known else shown.motion
             measured = report.stability.add(
-                flow.gray(frame.pixels),
+                shown.gray,
                 original,
                 picture,
                 motion=motion,
-                cut=motion is None if known else cut,
+                cut=motion is None if known else shown.cut,
                 objective=engine.dreamer.value(picture.to(engine.device)) if engine else math.nan,
-                alone=_alone(engine, original) if engine and frame.index in sampled else math.nan,
+                alone=_alone(engine, original) if engine and index in sampled and not shown.frame.held else math.nan,
             )
             _keep_worst(report, measured, original, picture)
             on_event(Event(measured.index + 1, total))
@@ -192,31 +195,92 @@ def _embedded(dream: str) -> Recipe:
     return recipe if cuts in ("auto", "none") or Path(cuts).exists() else recipe.set("temporal.cuts=auto")
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """A frame as it was dreamed on: with its luma, its motion where the camera's is known, and whether it is a cut."""
+
+    frame: media.Frame
+    gray: NDArray[np.uint8]
+    motion: Motion | None = None
+    cut: bool = False
+
+
 @contextmanager
 def _side_by_side(
-    report: Report, recipe: Recipe
-) -> Iterator[tuple[int, Iterator[tuple[media.Frame, bool, media.Frame]]]]:
-    """Open source and dream, the source as it was dreamed: that part, at the dream's size.
+    report: Report, recipe: Recipe | None
+) -> Iterator[tuple[int, Engine | None, Iterator[tuple[_Shown, media.Frame]]]]:
+    """Open source and dream, the source as it was dreamed: that part, at the dream's size, as the camera saw it.
 
     Yields:
-        How many frames both have, and those: the source's, whether a shot begins with it, the dream's.
+        How many frames both have; the engine of the recipe, if it can be had; and the frames: the source's, and the
+        dream's.
     """
+    clip = recipe.clip if recipe else Clip()
     with media.open_source(report.dream) as dreamed:
-        with media.open_source(report.source, recipe.clip) as opened:
+        with media.open_source(report.source, clip) as opened:
             wide, high = dreamed.info.width - opened.info.width, dreamed.info.height - opened.info.height
-        clip = recipe.clip
         if not (0 <= wide <= 1 and 0 <= high <= 1):  # more than the padding to an even size
             if abs(dreamed.info.width * opened.info.height / (dreamed.info.height * opened.info.width) - 1) > MISSHAPEN:
                 raise SourceError(f"{report.dream} has another shape than {report.source}: is it a dream of that?")
             clip = replace(clip, size=f"{dreamed.info.width}x{dreamed.info.height}")
+        report.stability.rate = dreamed.info.rate
         with media.open_source(report.source, clip) as opened:
-            count, total = opened.info.count, min(opened.info.count, dreamed.info.count)
+            engine, staged = _engine(report, recipe, opened.info)
+            count = staged.info.count if staged else opened.info.count
+            total = min(count, dreamed.info.count)
             if count != dreamed.info.count:
                 report.notices.append(
                     f"{report.source} has {count} frames, {report.dream} {dreamed.info.count}: {total} are measured"
                 )
-            marked = shots.rule(recipe.temporal.cuts, parse_time(clip.start) or Fraction(0))(opened)
-            yield total, ((frame, cut, result) for (frame, cut), result in zip(marked, dreamed, strict=False))
+            with _shown(opened, engine, staged, recipe) as shown:
+                yield total, engine, zip(shown, dreamed, strict=False)
+
+
+def _engine(report: Report, recipe: Recipe | None, source: media.Info) -> tuple[Engine | None, Stage | None]:
+    """Return the engine that a dream was made by, and its stage; what of it cannot be had is told."""
+    if recipe is None:
+        return None, None
+    report.stability.carried_by = recipe.temporal.flow
+    staged = None
+    try:
+        staged = set_up(source, recipe, report.dream)
+        return Engine(staged.recipe, staged.timeline), staged
+    except DreamError as error:
+        report.notices.append(f"no objective is measured ({error})")
+        return None, staged
+
+
+@contextmanager
+def _shown(
+    opened: media.Source, engine: Engine | None, staged: Stage | None, recipe: Recipe | None
+) -> Iterator[Iterator[_Shown]]:
+    if engine and staged and staged.recipe.camera.loop:
+        with loops.circle(opened, staged.filmed, staged.flows, staged.timeline, engine) as circle:
+            yield _round(circle, known=staged.filmed == 1)
+        return
+    yield _straight(staged.frames(opened) if staged else opened, engine, recipe or Recipe())
+
+
+def _round(circle: loops.Circle, known: bool) -> Iterator[_Shown]:
+    for index in range(circle.count):
+        step = circle.step(index, index - 1 if index else None)
+        gray = flow.gray(step.frame.pixels)
+        yield _Shown(step.frame, gray, step.motion if known else None, cut=index == 0)
+
+
+def _straight(frames: Iterable[media.Frame], engine: Engine | None, recipe: Recipe) -> Iterator[_Shown]:
+    marked = shots.rule(recipe.temporal.cuts, parse_time(recipe.clip.start) or Fraction(0))(frames)
+    path = None
+    for frame, cut in marked:
+        height, width = frame.pixels.shape[:2]
+        if frame.index == 0 and engine:
+            path = engine.path(width, height)
+        if frame.held:
+            step = path.steps[frame.index] if path else np.eye(3)
+            yield _Shown(frame, flow.gray(frame.pixels), camera.motion(step, width, height))
+        else:
+            seen = camera.look(frame.pixels, path.view(frame.index)) if path else frame.pixels
+            yield _Shown(replace(frame, pixels=seen), flow.gray(seen), cut=cut)
 
 
 def _alone(engine: Engine, image: torch.Tensor) -> float:

@@ -145,6 +145,8 @@ def _looped(source: Info, info: Info, seconds: Fraction, notices: list[str]) -> 
     flows = min(source.count - count, max(round(FLOW * source.rate), 1), count)
     if flows < 1 or count < 2:
         raise SourceError(f"{source.path} is too short to loop: its end has to flow into its beginning")
+    if flows < usual // 2:
+        notices.append(f"only {flows} frames are left to flow into the beginning: a shorter --seconds closes better")
     notices.append(
         f"{float(flows / source.rate):.2g} s of the end flow into the beginning: the loop lasts "
         f"{float(count / source.rate):.3g} s"

@@ -45,7 +45,7 @@ def test_a_second_of_speed_is_what_it_says() -> None:
     assert corner == pytest.approx((19.5, 9.5))
     right = where(path({"tilt_x": 0.5}).view(24), W - 1, middle[1])[0]
     left = where(path({"tilt_x": 0.5}).view(24), 0, middle[1])[0]
-    assert W - 1 - right > 1 > 0 > left  # the right side came nearer, the left went away
+    assert W - 1 - right > 1 and left < 0  # the right side came nearer, the left went away
 
 
 @pytest.mark.parametrize(

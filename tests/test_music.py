@@ -104,7 +104,7 @@ def test_a_song_sets_the_length_and_is_heard(clicks: Path, song: str, kind: str,
 
 def test_a_films_own_sound_is_its_music(quick: Recipe, tmp_path: Path) -> None:
     recipe = quick.set("clip.size=96x54").set("clip.end=0.5").set("music.music=source").set("finish.strength=0.5+rms/2")
-    assert dream_video(SAMPLES / "bunny.mp4", tmp_path / "o.mp4", recipe).done == 12
+    assert dream_video(SAMPLES / "bunny.mp4", tmp_path / "o.mp4", recipe).done == 13
     with pytest.raises(SourceError, match="no sound"):
         dream_video(SAMPLES / "astronaut.jpg", tmp_path / "p.mp4", recipe)
 

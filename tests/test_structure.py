@@ -24,7 +24,7 @@ ORDER = [  # a room may import from the rows below its own, and from errors
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 WITHIN = {
     ("compose", "flow"), ("camera", "flow"), ("dream", "objective"), ("pipeline", "shots"), ("pipeline", "outpaint"),
-    ("report", "job"), ("drawing", "report"), ("__main__", "cli"),
+    ("metrics", "flash"),    ("report", "job"), ("drawing", "report"), ("__main__", "cli"),
 }  # fmt: skip
 
 

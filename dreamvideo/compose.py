@@ -26,6 +26,7 @@ OUTGROWN = 1.15  # this far above its goal, a shot shows what its first frame di
 FOLLOW = 0.02  # by this share a frame, and by the share of fresh ground
 TINT = 0.1  # share of a layer's change of mean colour that is taken back on every frame
 LUMA = (0.2126, 0.7152, 0.0722)  # of BT.709
+LIGHT = 0.5  # the same where the layer is all there is of the picture, and its mean the picture's light
 NEED = 8.0  # iterations asked for by a frame all of whose ground is fresh, as a multiple of the usual
 LEAST, MOST = 0.5, 2.0  # range of the iterations, as a multiple of the usual
 
@@ -71,11 +72,13 @@ class Governor:
         goal = self.goal if reached < OUTGROWN else self.goal + min(FOLLOW + fresh, 1) * (found - self.goal)
         return replace(self, goal=goal, drive=drive, reached=reached)
 
-    def hold(self, layer: Tensor, image: Tensor) -> Tensor:
-        """Return a carried layer at its level, raised gently, lowered at once; its mean colour is led back."""
+    def hold(self, layer: Tensor, image: Tensor, tint: float = TINT) -> Tensor:
+        """Return a carried layer at its level, raised gently, lowered at once; its mean colour is led back, by a share
+        of `tint`.
+        """
         share = room(image)
         layer = layer * min(self.level * share / max(rms(layer), 1e-9), RISE)
-        return layer + TINT * (self.colour * share - _colour(layer))
+        return layer + tint * (self.colour * share - _colour(layer))
 
     @property
     def wanted(self) -> float:
@@ -140,7 +143,7 @@ def seed(state: State, image: Tensor, motion: Motion, temporal: Temporal, fill: 
     ripeness = warp(state.ripeness, motion.flow, sharp=False) * motion.trust
     layer = layer * (1 - DISTRUST * doubt) if fill is None else layer + (fill - layer) * doubt
     ripeness = ripeness if fill is None else ripeness + doubt
-    layer = state.governor.hold(layer, image) * temporal.persistence
+    layer = state.governor.hold(layer, image, TINT if state.ground is None else LIGHT) * temporal.persistence
     return replace(state, layer=layer, ripeness=ripeness)
 
 

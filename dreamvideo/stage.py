@@ -119,8 +119,7 @@ def _song(source: Info, recipe: Recipe) -> _Song | None:
 def _filmed(recipe: Recipe, output: str) -> bool:
     """Tell whether a film is to be made of a still."""
     wanted = bool(recipe.clip.seconds or recipe.music.music or recipe.camera.then_zoom or recipe.camera.loop)
-    is_picture = Path(output).suffix.lower() in STILLS and not takes_frames(output)
-    return wanted or not is_picture
+    return wanted or not (Path(output).suffix.lower() in STILLS or takes_frames(output))
 
 
 def _frames(seconds: Fraction, rate: Fraction) -> int:
@@ -133,7 +132,11 @@ def _cut(info: Info, seconds: Fraction, song: _Song | None, notices: list[str]) 
     count = _frames(wanted, info.rate) if wanted else info.count
     if count < info.count:
         return replace(info, count=count, cut=True)
-    if song and count > info.count:
+    if seconds and count > info.count:
+        notices.append(
+            f"{info.path} lasts {float(info.count / info.rate):.3g} s: --then-zoom or --loop go on from there"
+        )
+    elif song and count > info.count:
         notices.append(f"{song.path} lasts {float(song.seconds):.1f} s and is cut off where the picture ends")
     return info
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
+import zlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -80,7 +82,7 @@ def _kept(file: Path) -> Sound | None:
             levels = {name: kept[name] for name in LEVELS}
             times = {name: kept[name] for name in TIMES}
             return Sound(float(kept["rate"]), levels, tempo=float(kept["tempo"]), **times)
-    except (OSError, ValueError, KeyError, EOFError):  # damaged: listened to again
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):  # damaged: listened to again
         return None
 
 

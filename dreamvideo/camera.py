@@ -6,23 +6,23 @@ of its Lie algebra, and a view is their exponential: so a second of zoom is a se
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from . import flow
-from .flow import Motion
+from .flow import Field, Motion
 from .recipe import Recipe
 from .score import Score
 from .timeline import Values
 
-Matrix = NDArray[np.float64]
+Matrix = NDArray[Any]
 
 SPEEDS = ("zoom", "rotate", "pan_x", "pan_y", "tilt_x", "tilt_y", "center_x", "center_y")
+BLOCK = 1000  # frames whose views are found at a time
 SHRINKS = 1.05  # pixels taken per pixel shown from which on they are averaged, not picked
 STILL = 1e-9  # of a view, below which it is taken for none
 FEATHER = 1.5  # px, at the edge of what the frame before had in sight
@@ -41,35 +41,22 @@ class Path:
     Attributes:
         steps: how every frame's view came from the one before, (frames + 1, 3, 3): from its pixels to the last one's.
             The first is nothing; the last leads to where a frame after the end would stand.
-        moves: whether any of them does anything.
 
     Source: velocities as generators of the projective group, integrated by the matrix exponential.
     """
 
     def __init__(self, score: Score, width: int, height: int):
-        zoom, rotate, pan_x, pan_y, tilt_x, tilt_y, center_x, center_y = (_between(score, key) for key in SPEEDS)
-        turn, none, one = np.deg2rad(rotate), np.zeros_like(zoom), np.ones_like(zoom)
-        generator = _matrices(
-            [-np.log(zoom), turn, pan_x * width / height],
-            [-turn, -np.log(zoom), pan_y],
-            [tilt_x, tilt_y, none],
-        )  # in picture heights about the centre
-        about = _matrices(
-            [height * one, none, center_x * width - 0.5],
-            [none, height * one, center_y * height - 0.5],
-            [none, none, one],
-        )
-        seconds = np.diff(score.timeline.t)[:, None, None]
-        fine = about @ torch.matrix_exp(torch.from_numpy(generator * seconds)).numpy() @ np.linalg.inv(about)
-        parts = fine.reshape(score.timeline.count, score.timeline.fine, 3, 3)
-        frame = parts[:, 0]
-        for k in range(1, score.timeline.fine):
-            frame = frame @ parts[:, k]
-        rest = score.timeline.count - score.recipe.camera.then_zoom * score.timeline.rate
-        if score.recipe.camera.then_zoom:
-            frame[: max(round(rest) - 1, 0)] = np.eye(3)
-        self.steps: Matrix = np.concatenate([np.eye(3)[None], frame])
-        self.moves = bool(np.abs(frame / frame[:, 2:, 2:] - np.eye(3)).max() > STILL)
+        count, fine = score.timeline.count, score.timeline.fine
+        speeds = [_between(score, key) for key in SPEEDS]
+        seconds = np.diff(score.timeline.t)
+        self.steps: Matrix = np.tile(np.eye(3), (count + 1, 1, 1))
+        for first in range(0, count, BLOCK):  # an hour's points need no hour's memory
+            part = slice(first * fine, min(first + BLOCK, count) * fine)
+            views = _views([speed[part] for speed in speeds], seconds[part], width, height)
+            self.steps[first + 1 : first + 1 + BLOCK] = functools.reduce(
+                np.matmul, np.moveaxis(views.reshape(-1, fine, 3, 3), 1, 0)
+            )
+        self.steps[1 : score.timeline.rests] = np.eye(3)
         self._views = [np.eye(3)]
 
     def view(self, index: int) -> Matrix:
@@ -78,6 +65,24 @@ class Path:
             seen = self._views[-1] @ self.steps[len(self._views)]
             self._views.append(seen / seen[2, 2])
         return self._views[index]
+
+
+def _views(speeds: list[Values], seconds: Values, width: int, height: int) -> Matrix:
+    """Return the view that speeds make in so many seconds, point by point, (points, 3, 3)."""
+    zoom, rotate, pan_x, pan_y, tilt_x, tilt_y, center_x, center_y = speeds
+    turn, none, one = np.deg2rad(rotate), np.zeros_like(zoom), np.ones_like(zoom)
+    generator = _matrices(
+        [-np.log(zoom), turn, pan_x * width / height],
+        [-turn, -np.log(zoom), pan_y],
+        [tilt_x, tilt_y, none],
+    )  # in picture heights about the centre
+    about = _matrices(
+        [height * one, none, center_x * width - 0.5],
+        [none, height * one, center_y * height - 0.5],
+        [none, none, one],
+    )
+    moved = torch.matrix_exp(torch.from_numpy(generator * seconds[:, None, None])).numpy()
+    return about @ moved @ np.linalg.inv(about)
 
 
 def _matrices(*rows: list[Values]) -> Matrix:
@@ -91,27 +96,25 @@ def _between(score: Score, key: str) -> Values:
     return np.sqrt(values[1:] * values[:-1]) if key == "zoom" else (values[1:] + values[:-1]) / 2
 
 
-def grid(view: Matrix, width: int, height: int) -> Tensor:
+def grid(view: Matrix, width: int, height: int) -> Field:
     """Return where every pixel of a view looks, (2, H, W): x and y, px."""
     x, y = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
-    at = np.einsum("ij,jhw->ihw", view, np.stack([x, y, np.ones_like(x)]))
-    depth = np.maximum(at[2], 1e-3)  # what lies behind the camera is far off to the side
-    return torch.from_numpy((at[:2] / depth).astype(np.float32))
+    return places(view, x, y)
+
+
+def places(view: Matrix, x: NDArray[Any], y: NDArray[Any]) -> Field:
+    """Return places (H, W) each, px, as a view takes them, (2, H, W)."""
+    across, down, depth = (row[0] * x + row[1] * y + row[2] for row in view)
+    depth = np.maximum(depth, 1e-3)  # what lies behind the camera is far off to the side
+    return np.stack([across / depth, down / depth]).astype(np.float32)
+
+
+# What follows is NumPy and OpenCV: a parallel torch operation on the thread that reads ahead slows the network down.
 
 
 def motion(step: Matrix, width: int, height: int) -> Motion:
     """Return the exact motion of a camera step: believed wherever the frame before had the pixel in sight."""
-    at = grid(step, width, height)
-    x, y = torch.arange(width), torch.arange(height)[:, None]
-    return Motion(torch.stack([at[0] - x, at[1] - y]), _inside(at[0], at[1])[None])
-
-
-def _inside(x: Tensor, y: Tensor) -> Tensor:
-    """Return 1 where a place, px, lies within the picture, falling off towards where it does not; (H, W)."""
-    height, width = x.shape
-    inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
-    held = inside.numpy().astype(np.float32)
-    return torch.from_numpy(held * cv2.GaussianBlur(held, (0, 0), FEATHER))
+    return _moved(grid(step, width, height))
 
 
 def over(step: Matrix, moved: Motion, before: Matrix) -> Motion:
@@ -123,15 +126,25 @@ def over(step: Matrix, moved: Motion, before: Matrix) -> Motion:
         before: the frame before's view of the film.
     """
     height, width = moved.flow.shape[1:]
-    at = grid(step, width, height)
-    x, y = torch.arange(width).float(), torch.arange(height).float()[:, None]
-    here = torch.stack([at[0] - x, at[1] - y])  # the view as a flow into this frame of the film
-    was = at + flow.warp(moved.flow, here, sharp=False)
-    trust = flow.warp(moved.trust, here, sharp=False)
-    back = np.linalg.inv(before)
-    seen = torch.einsum("ij,jhw->ihw", torch.from_numpy(back).float(), torch.cat([was, torch.ones_like(was[:1])]))
-    seen = seen[:2] / seen[2:].clamp_min(1e-3)
-    return Motion(torch.stack([seen[0] - x, seen[1] - y]), trust * _inside(seen[0], seen[1]))
+    x, y = grid(step, width, height)
+    field = [_taken(part, x, y) for part in moved.flow.numpy()]
+    trust = _taken(moved.trust[0].numpy(), x, y)
+    return _moved(places(np.linalg.inv(before), x + field[0], y + field[1]), trust)
+
+
+def _taken(values: Field, x: Field, y: Field) -> Field:
+    return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def _moved(at: Field, trust: Field | float = 1.0) -> Motion:
+    """Return the motion that brought every pixel from a place, (2, H, W), px: believed where it was in sight."""
+    height, width = at.shape[1:]
+    x, y = at
+    inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
+    held = inside.astype(np.float32)
+    held *= cv2.GaussianBlur(held, (0, 0), FEATHER) * trust
+    here = np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)))
+    return Motion(torch.from_numpy(at - here), torch.from_numpy(held)[None])
 
 
 def look(pixels: NDArray[Any], view: Matrix) -> NDArray[Any]:
@@ -148,7 +161,7 @@ def look(pixels: NDArray[Any], view: Matrix) -> NDArray[Any]:
         across, down = size[0] / width, size[1] / height
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
         view = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]]) @ view
-    x, y = grid(view, width, height).numpy()
+    x, y = grid(view, width, height)
     return cv2.remap(pixels, x, y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101)
 
 

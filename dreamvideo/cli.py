@@ -180,16 +180,14 @@ def _parse(argv: list[str]) -> tuple[Job, Recipe]:
 def _read_curves(name: str, parsed: Any, base: Any) -> dict[str, Any]:
     """Return a section as it was given in flags: curves are texts there, and stay what they were if untouched."""
     values = dataclasses.asdict(parsed)
-    for of, key, kind, param in parameters():
+    for of, key, _, param in parameters():
         if of != name or not param.curve:
             continue
         before, text = getattr(base, key), values[key]
         if text == schedule.written(before):
             values[key] = before
             continue
-        number = schedule.read(text)
-        whole = kind is int and isinstance(number, float) and number.is_integer()
-        values[key] = int(number) if whole else number  # type: ignore[arg-type]
+        values[key] = schedule.read(text)
     return values
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from .flow import Gray, Motion, warp
 from .recipe import Finish, Temporal
+
+if TYPE_CHECKING:
+    from .objective import Objective
 
 PROBE = 0.1  # strength of the dream that a frame's room is measured with
 RIPENING = 4  # frames for which uncovered ground goes on being dreamed harder
@@ -24,8 +28,12 @@ DRIVE = (0.1, 2.0)  # range of the drive
 SLACK = 0.03  # above its level by so much, an objective wants no more dreaming
 OUTGROWN = 1.15  # this far above its goal, a shot shows what its first frame did not, and the goal follows,
 FOLLOW = 0.02  # by this share a frame, and by the share of fresh ground
+FADES, REMAINS = 2.0, 0.3  # how fast a dream makes way for another, by the share that is new; what stays at least
+FRESHENS = 6.0  # how much ground is fresh to the other, by the same
+ADRIFT = 4.0  # share of the goal that is found anew, as a multiple of the share of the objective that is new
 TINT = 0.1  # share of a layer's change of mean colour that is taken back on every frame
 LUMA = (0.2126, 0.7152, 0.0722)  # of BT.709
+SAME = 1e-6  # share of an objective that counts as none
 LIGHT = 0.5  # the same where the layer is all there is of the picture, and its mean the picture's light
 NEED = 8.0  # iterations asked for by a frame all of whose ground is fresh, as a multiple of the usual
 LEAST, MOST = 0.5, 2.0  # range of the iterations, as a multiple of the usual
@@ -41,6 +49,7 @@ class Governor:
         colour: the layer's mean colour, (3, 1, 1), in such a frame.
         drive: how hard ripe ground is dreamed on, as a multiple of the gentle step.
         reached: the last frame's objective over its goal.
+        adrift: how much of the goal has still to be found, since the objective has changed.
     """
 
     level: float
@@ -48,6 +57,7 @@ class Governor:
     colour: Tensor
     drive: float = 0.5
     reached: float = 1.0
+    adrift: float = 0.0
 
     @classmethod
     def start(cls, image: Tensor, layer: Tensor, objective: float) -> Governor:
@@ -64,8 +74,9 @@ class Governor:
         if self.goal <= 0 or not math.isfinite(objective):  # of weights below 0 there is no level to hold
             return self
         found = objective / room(image) ** 2
-        if math.isnan(self.goal):  # the objective has changed: what it is worth is known from here on
-            return replace(self, goal=found, reached=1.0)
+        if self.adrift:  # the objective is another one: what it is worth is known from here on
+            goal = self.goal + self.adrift * (found - self.goal)
+            return replace(self, goal=goal, reached=found / goal, adrift=0.0)
         reached = found / self.goal
         answer = GAIN * (1 - reached) + DAMPING * (self.reached - reached)
         drive = min(max(self.drive * math.exp(min(answer, 1)), DRIVE[0]), DRIVE[1])
@@ -95,6 +106,7 @@ class State:
         ripeness: how far each pixel is dreamed, (1, H, W): 0 fresh, 1 fully.
         governor: what holds the shot at its strength.
         luma: the frame itself, 8-bit luma (H, W), for the motion of the next.
+        aim: the objective that it was dreamed towards.
         ground: the one colour, (3, 1, 1), of a dream that lives on itself: all else in the picture is layer then.
     """
 
@@ -102,6 +114,7 @@ class State:
     ripeness: Tensor
     governor: Governor
     luma: Gray
+    aim: Objective | None = None
     ground: Tensor | None = None
 
 
@@ -117,11 +130,15 @@ def feed(picture: Tensor, state: State, objective: float) -> State:
 
 
 def turn(carried: State, share: float) -> State:
-    """Return a carried state when so much of the objective is new: that share of its ground is fresh to it."""
-    if not share:
+    """Return a carried state when so much of the objective is new, 0 … 1: what was dreamed makes way in that measure,
+    and its ground counts as fresh.
+    """
+    if share < SAME:
         return carried
-    governor = replace(carried.governor, goal=math.nan)  # to be found anew
-    return replace(carried, ripeness=carried.ripeness * (1 - share), governor=governor)
+    governor = replace(carried.governor, adrift=min(ADRIFT * share, 1.0))
+    layer = carried.layer * max(1 - FADES * share, REMAINS)
+    ripeness = carried.ripeness * max(1 - FRESHENS * share, 0.0)
+    return replace(carried, layer=layer, ripeness=ripeness, governor=governor)
 
 
 def between(one: Tensor, other: Tensor, share: float) -> Tensor:
@@ -171,7 +188,7 @@ def settle(image: Tensor, layer: Tensor, luma: Gray, objective: float, carried: 
         return State(layer, torch.ones_like(image[:1]), Governor.start(image, layer, objective), luma)
     ripeness = (carried.ripeness + 1 / RIPENING).clamp(0, 1)
     fresh = 1 - float(carried.ripeness.mean())
-    return State(layer, ripeness, carried.governor.after(image, objective, fresh), luma, carried.ground)
+    return State(layer, ripeness, carried.governor.after(image, objective, fresh), luma, ground=carried.ground)
 
 
 def _colour(layer: Tensor) -> Tensor:

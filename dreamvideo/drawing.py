@@ -10,9 +10,9 @@ import numpy as np
 
 from . import audio, media
 from .errors import DreamError
-from .recipe import Recipe
-from .report import check_report, drawn
-from .score import Score, heard
+from .recipe import Recipe, parse_rate
+from .report import check_report, drawn, write
+from .score import Score, listens
 from .stage import SOURCE, set_up
 from .timeline import Timeline
 
@@ -45,21 +45,18 @@ def curves(recipe: Recipe, output: str, source: str = "", overwrite: bool = Fals
     score = Score(recipe, timeline)
     if not score.tracks:
         raise DreamError("no number of the recipe changes over time: give one a curve, like --set 'dream.step=0.02*t'")
-    data = drawn(_figure(score), Path(output).suffix[1:].lower())
-    unfinished = Path(output + ".part")
-    unfinished.write_bytes(data)
-    unfinished.replace(output)
+    write(output, drawn(_figure(score), Path(output).suffix[1:].lower()))
 
 
 def _timeline(recipe: Recipe, keep: Path | None) -> Timeline:
-    rate = Fraction(recipe.clip.fps) if recipe.clip.fps else media.DEFAULT_RATE
+    rate = parse_rate(recipe.clip.fps) or media.DEFAULT_RATE
     seconds = Fraction(recipe.clip.seconds).limit_denominator(10**6)
     sound = None
     if recipe.music.music == SOURCE:
         raise DreamError("the recipe's music is that of its film: name the film, too, with --source film.mp4")
     if recipe.music.music:
         seconds = seconds or Fraction(len(audio.decode(recipe.music.music)), audio.RATE)
-        sound = audio.analyse(recipe.music.music, keep=keep) if heard(recipe) else None
+        sound = audio.analyse(recipe.music.music, keep=keep) if listens(recipe) else None
     return Timeline(rate, max(round((seconds or USUAL) * rate), 1), sound, recipe.music.bpm, still=True)
 
 

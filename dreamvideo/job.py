@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import media, stage
-from .errors import SourceError
+from .errors import SinkError, SourceError
 from .media.sink import as_still
 from .recipe import Recipe, parse_time
 from .stage import Stage
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from .pipeline import Engine
 
+DREAMING = 0.9  # share of the bar that a loop is dreamed in; in the rest it is written
 PREROLL = 12  # frames dreamed before the one a preview shows, so that it looks as it will in the film
 
 
@@ -93,6 +95,7 @@ def dream_video(
         DreamError: bad input, output, network or recipe; nothing is left half-written.
     """
     recipe = recipe or Recipe()
+    _spare_inputs(str(output), recipe)
     with media.open_source(str(source), recipe.clip) as opened:
         staged = stage.set_up(opened.info, recipe, str(output), keep)
         total = staged.info.count
@@ -118,6 +121,14 @@ def dream_video(
     if done < total and not stopped:
         on_event(Event(done, total, f"{source} is damaged: {done} of {total} frames decode, and are dreamed"))
     return Result(str(output), done, total, stopped, seam)
+
+
+def _spare_inputs(output: str, recipe: Recipe) -> None:
+    """Refuse an output that is one of the files a recipe is made of."""
+    network = recipe.network
+    for path in (network.guide, network.weights, recipe.music.music, recipe.temporal.cuts):
+        if path and os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output):
+            raise SinkError(f"{output} is an input itself: give the output another name")
 
 
 def _advice(staged: Stage) -> list[str]:
@@ -149,22 +160,25 @@ def _render(
     engine, total = Engine(staged.recipe, staged.timeline), staged.info.count
     limit = Limiter(staged.info.rate) if stage.limits_flashes(staged.recipe) else None
 
-    def write(picture: Tensor) -> None:
-        sink.write(limit(picture) if limit else picture)
-        on_event(Event(sink.count, total))
+    def write(picture: Tensor) -> Tensor:
+        picture = limit(picture) if limit else picture
+        sink.write(picture)
+        return picture
 
+    stopped, seam = False, math.nan
     if staged.recipe.camera.loop:
-        return _loop(source, staged, engine, write, on_event, stop)
-    stopped = False
-    with closing(render(staged.frames(source), engine)) as pictures:
-        while not (stopped := stop()):
-            picture = next(pictures, None)
-            if picture is None:
-                break
-            write(picture[0])
+        stopped, seam = _loop(source, staged, engine, write, on_event, stop)
+    else:
+        with closing(render(staged.frames(source), engine)) as pictures:
+            while not (stopped := stop()):
+                picture = next(pictures, None)
+                if picture is None:
+                    break
+                write(picture[0])
+                on_event(Event(sink.count, total))
     if limit and limit.held:
         on_event(Event(sink.count, total, f"{limit.held} frames would have flashed too fast, and were held back"))
-    return stopped, math.nan
+    return stopped, seam
 
 
 class _Stopped(Exception):
@@ -172,24 +186,25 @@ class _Stopped(Exception):
 
 
 def _loop(
-    source: media.Source, staged: Stage, engine: Engine, write: Callable[[Tensor], None],
+    source: media.Source, staged: Stage, engine: Engine, write: Callable[[Tensor], Tensor],
     on_event: Callable[[Event], None], stop: Callable[[], bool],
 ) -> tuple[bool, float]:  # fmt: skip
     from . import loop
 
     total = staged.info.count
 
-    def dreamed(share: float) -> None:
-        on_event(Event(min(int(share * total), total - 1), total))
+    def done(share: float) -> None:
+        on_event(Event(int(share * total), total))
         if stop():
             raise _Stopped
 
     with loop.circle(source, staged.filmed, staged.flows, staged.timeline, engine) as circle:
         errors = loop.Errors()
         try:
-            for picture, motion in loop.render(circle, engine, dreamed):
-                errors.add(picture, motion)
-                write(picture)
+            dreamed = loop.render(circle, engine, lambda share: done(DREAMING * share))
+            for number, (picture, motion) in enumerate(dreamed, 1):
+                errors.add(write(picture), motion)
+                done(DREAMING + (1 - DREAMING) * number / total)
         except _Stopped:
             return True, math.nan
         return False, errors.seam
@@ -220,6 +235,7 @@ def preview(
     from .pipeline import Engine, render
 
     recipe = recipe or Recipe()
+    _spare_inputs(str(output), recipe)
     moment, clip = parse_time(at) or Fraction(0), recipe.clip
     with media.open_source(str(source), clip) as whole:
         info = whole.info

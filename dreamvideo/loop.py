@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import math
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -151,7 +151,7 @@ def _soft(width: int, height: int) -> NDArray[np.float32]:
 
 def _look_at_mask(soft: NDArray[np.float32], view: Matrix) -> NDArray[np.float32]:
     height, width = soft.shape
-    x, y = camera.grid(view, width, height).numpy()
+    x, y = camera.grid(view, width, height)
     return cv2.remap(soft, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
 
@@ -164,7 +164,7 @@ def _in_sight(place: NDArray[Any], width: int, height: int) -> bool:
 
 
 def _missed(whole: Matrix, width: int, height: int) -> float:
-    at = camera.grid(whole, width, height).numpy()
+    at = camera.grid(whole, width, height)
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     return float(np.hypot(at[0] - x, at[1] - y).max())
 
@@ -275,7 +275,7 @@ def _kept(source: Iterable[Frame], count: int, file: IO[bytes]) -> list[Frame]:
     return [Frame(index, time, pixels[index]) for index, time in enumerate(times)]
 
 
-class Layers:
+class Layers(Mapping[int, Tensor]):
     """A dream layer for every frame, kept on disk in half precision."""
 
     def __init__(self, file: IO[bytes], height: int, width: int):
@@ -285,6 +285,12 @@ class Layers:
         size = 2 * math.prod(self._shape)
         self._file.seek(index * size)
         return torch.from_numpy(np.frombuffer(self._file.read(size), np.float16).astype(np.float32)).view(self._shape)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self)))
+
+    def __len__(self) -> int:
+        return self._file.seek(0, 2) // (2 * math.prod(self._shape))
 
     def __setitem__(self, index: int, layer: Tensor) -> None:
         half = layer.cpu().half().numpy().tobytes()
@@ -316,7 +322,9 @@ def render(
             turn, place = divmod(done, circle.count)
             index = circle.order[place]
             step = circle.step(index, circle.order[place - 1]) if done else first
-            if turn:
+            if turn == 1 and ahead is not None and state is not None:
+                step = replace(step, fill=ahead.join(index, state, layers).to(engine.device))
+            elif turn:
                 step = replace(step, fill=layers[index].to(engine.device))
             elif ahead is not None and state is not None:
                 step = replace(step, fill=ahead.fill(index, state))

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from . import schedule
@@ -76,16 +77,35 @@ class Guided:
 
 @dataclass(frozen=True)
 class Objective:
-    """A weighted sum over layers: J = Σ c_l · energy(a_l), or how well they match a guide."""
+    """A weighted sum over layers: J = Σ c_l · energy(a_l), or how well they match a guide.
+
+    Attributes:
+        terms: what is added up.
+        fades: whether the terms pull by their weights alone, however large they are: so that one fades into another as
+            the weights do. The value is the same sum all the same.
+    """
 
     terms: tuple[Layer | Guided, ...]
+    fades: bool = False
 
     def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
-        first, *others = (term(activations) for term in self.terms)
-        return sum(others, start=first)
+        values = [term(activations) for term in self.terms]
+        first, *others = values
+        whole = sum(others, start=first)
+        if not self.fades:
+            return whole
+        pull = torch.stack(
+            [abs(t.weight) * v / v.detach().abs().clamp_min(1e-9) for t, v in zip(self.terms, values, strict=True)]
+        ).sum()
+        return whole.detach() + pull - pull.detach()
 
     def __str__(self) -> str:
         return ",".join(map(str, self.terms))
+
+    @property
+    def weight(self) -> float:
+        """The sum of all weights, signs aside: what the objective goes by, whatever the picture."""
+        return sum(abs(term.weight) for term in self.terms) or 1.0
 
     @property
     def layers(self) -> list[str]:
@@ -103,15 +123,14 @@ def guided(goal: Objective, features: Mapping[str, Tensor], share: float) -> Obj
     """
     own = [Layer(t.name, t.weight * (1 - share)) for t in goal.terms if share < 1]
     led = [Guided(t.name, features[t.name], t.weight * share) for t in goal.terms if share > 0]
-    return Objective((*own, *led))
+    return Objective((*own, *led), fades=goal.fades or 0 < share < 1)
 
 
 def difference(before: Objective, now: Objective) -> float:
     """Return how much of an objective is new, 0 … 1: what its layers' shares have gained over those before."""
     shares = []
     for goal in (before, now):
-        whole = sum(abs(term.weight) for term in goal.terms) or 1.0
-        shares.append({(type(term), term.name): term.weight / whole for term in goal.terms})
+        shares.append({(type(term), term.name): term.weight / goal.weight for term in goal.terms})
     was, is_ = shares
     return sum(abs(is_.get(name, 0.0) - was.get(name, 0.0)) for name in {*was, *is_}) / 2
 

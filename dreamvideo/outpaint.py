@@ -7,12 +7,14 @@ borders on it; until then every frame takes its rim from there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from . import camera, compose, flow
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from .pipeline import Engine
 
 MARGIN = 0.3  # share of a picture that is dreamed ahead at most
+BAND, HELD = 0.08, 0.5  # share of the short side over which two dreams meet; trust that counts as in sight
+FURTHEST = 240  # frames that are looked ahead at most
+POINTS = 65  # across and down, by which it is told how much is uncovered
 RIM = 0.0005  # share of a picture uncovered by a frame, below which nothing need be done
 
 
@@ -59,6 +64,20 @@ class Ahead:
             return None
         if place > self._until or self._layer is None:
             self._until, self._layer = self._reach(place, state)
+        return self._from_ahead(place)
+
+    def join(self, index: int, state: State, kept: Mapping[int, Tensor]) -> Tensor:
+        """Return a fill for a frame of a later round of a loop: the layers of the round before, which the dream that
+        comes round grows into over a band, so that no seam is left where one meets the other.
+        """
+        place = self._place[index]
+        if place == 0:
+            self._until, self._layer = self._reach(0, state, kept)
+        return kept[index] if place > self._until else self._from_ahead(place)
+
+    def _from_ahead(self, place: int) -> Tensor:
+        assert self._layer is not None
+        height, width = self._layer.shape[-2:]
         here = np.linalg.inv(self._view(self._until, place))
         return flow.warp(self._layer, camera.motion(here.astype(float), width, height).flow.to(self._layer.device))
 
@@ -69,25 +88,42 @@ class Ahead:
             view = view @ self._between(self._order[p], self._order[p - 1])
         return view
 
-    def _reach(self, place: int, state: State) -> tuple[int, Tensor]:
-        """Dream the frame furthest ahead of which no more than a margin is uncovered; return its place and layer."""
+    def _reach(self, place: int, state: State, kept: Mapping[int, Tensor] | None = None) -> tuple[int, Tensor]:
+        """Dream the frame furthest ahead of which no more than a margin is uncovered; return its place and layer.
+
+        What is dreamed is the margin; or, where that has been dreamed (`kept`), the band in which the two meet.
+        """
         height, width = state.layer.shape[-2:]
         until, view = place, self._view(place, place - 1)
-        while until + 1 < len(self._order):
+        most = _uncovered(view, width, height)
+        while until + 1 < min(len(self._order), place + FURTHEST):
             further = view @ self._between(self._order[until + 1], self._order[until])
-            if _uncovered(further, width, height) > MARGIN:
+            found = _uncovered(further, width, height)
+            if not most <= found <= MARGIN:  # a view that turns back uncovers no more
                 break
-            until, view = until + 1, further
+            until, view, most = until + 1, further, found
         index, device = self._order[until], state.layer.device
         now, image = self._engine.score.at(index), self._image(self._order[until], state)
         motion = camera.motion(view, width, height).to(device)
         carried = compose.seed(state, image, motion, replace(now.temporal, persistence=1.0))
-        steps = now.dream.step * (1 - motion.trust)
-        return until, self._engine.dreamer(image, index, carried.layer, now.dream.iterations, steps)
+        layer, share = carried.layer, 1 - motion.trust
+        if kept is not None:
+            there = kept[index].to(device)
+            grown = _band(motion.trust.cpu().numpy()[0]).to(device)
+            layer, share = there + grown * (layer - there), share * (4 * grown).clamp(max=1)
+        return until, self._engine.dreamer(image, index, layer, now.dream.iterations, now.dream.step * share)
+
+
+def _band(held: NDArray[np.float32]) -> Tensor:
+    """Return 1 where ground was in sight, (1, H, W), falling off to 0 over a band outside of it."""
+    outside = (held < HELD).astype(np.uint8)
+    away = cv2.distanceTransform(outside, cv2.DIST_L2, 5)
+    near = np.clip(1 - away / (BAND * min(held.shape)), 0, 1)
+    return torch.from_numpy((near * near * (3 - 2 * near)).astype(np.float32))[None]
 
 
 def _uncovered(view: Matrix, width: int, height: int) -> float:
     """Return the share of a view's picture that was not in sight before."""
-    at = camera.grid(view, width, height)
-    inside = (at[0] >= -0.5) & (at[0] <= width - 0.5) & (at[1] >= -0.5) & (at[1] <= height - 0.5)
-    return 1 - float(torch.count_nonzero(inside)) / inside.numel()
+    x, y = camera.places(view, *np.meshgrid(np.linspace(0, width - 1, POINTS), np.linspace(0, height - 1, POINTS)))
+    inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
+    return 1 - float(inside.mean())

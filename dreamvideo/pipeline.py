@@ -85,6 +85,8 @@ class Engine:
     def _goal(self, now: Recipe) -> objective.Objective:
         """Return a frame's own objective."""
         goal = objective.parse(now.network.layers or models.default_layers(now.network.model))
+        if any(section == "network.layers" for section, _ in self.score.tracks):
+            goal = replace(goal, fades=True)
         return objective.guided(goal, self._guide, now.network.guide_weight) if self._guide else goal
 
     def _features(self, network: models.Network, path: str) -> dict[str, Tensor]:
@@ -106,10 +108,9 @@ class Engine:
 
     def path(self, width: int, height: int) -> camera.Path | None:
         """Return the camera's path over pictures of a size; None where it rests."""
-        if not self.filming:
+        if not self.filming or camera.rests(self.recipe):
             return None
-        path = camera.Path(self.score, width, height)
-        return path if path.moves else None
+        return camera.Path(self.score, width, height)
 
     def ahead(self, path: camera.Path) -> Ahead:
         """Return what dreams ahead of the camera where a dream lives on itself."""
@@ -167,38 +168,39 @@ class Engine:
         Returns:
             The dreamed picture, float RGB in [0, 1], (3, H, W), and the state after it.
         """
-        now = self.score.at(step.frame.index)
-        changed = self._aim(now)
-        image = self.image(step.frame)
+        now, image = self.aim(step.frame.index), self.image(step.frame)
+        goal, motion = self.dreamer.objective, step.motion
+        changed = objective.difference(state.aim, goal) if state is not None and state.aim else 0.0
         if step.frame.held and state is not None:
             if state.ground is None:
                 picture = (image + state.layer).clamp(0, 1)
-                state = compose.feed(picture, state, self.dreamer.value(picture))
+                state = compose.feed(picture, state, self.dreamer.value(picture) / goal.weight)
             assert state.ground is not None
             image = state.ground.expand_as(image)
         if step.repeats and state is not None:
-            return compose.finish(image, state.layer, now.finish), state
-        if state is None or step.motion is None:
+            if changed < compose.SAME:
+                return compose.finish(image, state.layer, now.finish), state
+            motion = camera.motion(np.eye(3), *step.luma.shape[::-1])
+        if state is None or motion is None:
             carried = None
             layer = self.dreamer(image) if step.fill is None else step.fill
         else:
-            carried = compose.seed(state, image, step.motion.to(self.device), now.temporal, step.fill)
+            carried = compose.seed(state, image, motion.to(self.device), now.temporal, step.fill)
             carried = compose.turn(carried, changed)
             iterations, steps = compose.effort(carried, now.dream.step, now.temporal)
             layer = self.dreamer(image, step.frame.index, carried.layer, iterations, steps)
         value = 0.0
         if now.temporal.flow != "none" or step.frame.held:
-            value = self.dreamer.value((image + layer).clamp(0, 1))
-        state = compose.settle(image, layer, step.luma, value, carried)
+            value = self.dreamer.value((image + layer).clamp(0, 1)) / goal.weight
+        state = replace(compose.settle(image, layer, step.luma, value, carried), aim=goal)
         return compose.finish(image, layer, now.finish), state
 
-    def _aim(self, now: Recipe) -> float:
-        """Take a frame's own objective and numbers; return how much of the objective is new, 0 … 1."""
-        if not self.score.tracks:
-            return 0.0
-        before = self.dreamer.objective
-        self.dreamer.recipe, self.dreamer.objective = now.dream, self._goal(now)
-        return objective.difference(before, self.dreamer.objective)
+    def aim(self, index: int) -> Recipe:
+        """Take a frame's own objective and numbers, and return its recipe."""
+        now = self.score.at(index)
+        if self.score.tracks:
+            self.dreamer.recipe, self.dreamer.objective = now.dream, self._goal(now)
+        return now
 
 
 def seen(motion: Motion, path: camera.Path | None, index: int, before: int) -> Motion:

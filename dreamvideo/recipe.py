@@ -147,7 +147,9 @@ class Clip:
 
     start: Annotated[str, Param("first moment, seconds or mm:ss.s")] = ""
     end: Annotated[str, Param("moment to stop before, seconds or mm:ss.s")] = ""
-    seconds: Annotated[float, Param("length of the film made of a still; 0: the music's", 0, 86_400)] = 0.0
+    seconds: Annotated[
+        float, Param("length of the film made of a still, or to cut a film to; 0: the music's, the film's", 0, 86_400)
+    ] = 0.0
     fps: Annotated[str, Param("frame rate of frame sequences and stills, like 24 or 30000/1001 (empty: 24)")] = ""
     size: Annotated[str, Param("output size: 1280x720, 720p or 50% (empty: the input's)")] = ""
 
@@ -220,11 +222,12 @@ class Recipe:
         for name, table in tables.items():
             own = _field(self, name, "section")
             if name == "curves":
-                sections[name] = {**own, **table}
+                sections[name] = {**own, **{key: _settled(0.0, value) for key, value in table.items()}}
                 continue
             for key in table:
                 _field(own, key, f"parameter of [{name}]")
-            sections[name] = dataclasses.replace(own, **table)
+            settled = {key: _settled(getattr(type(own)(), key), value) for key, value in table.items()}
+            sections[name] = dataclasses.replace(own, **settled)
         return dataclasses.replace(self, **sections)
 
     def set(self, assignment: str) -> Recipe:
@@ -348,6 +351,14 @@ def _check(name: str, value: Any, kind: Any, param: Param) -> None:
         raise RecipeError(f"{name} = {value!r} must be {wanted}")
     if isinstance(value, (int, float)) and not param.low <= value <= param.high:
         raise RecipeError(f"{name} = {value:g} lies outside {param.low:g} … {param.high:g}")
+
+
+def _settled(default: Any, value: Any) -> Any:
+    """Return a value as it is kept: keyframes with their moments as keys, 12.0 as 12 where whole numbers are wanted."""
+    if isinstance(value, dict):
+        return schedule.flattened(value)
+    is_whole = isinstance(default, int) and not isinstance(default, bool)
+    return int(value) if is_whole and isinstance(value, float) and value.is_integer() else value
 
 
 def _check_curve(name: str, curve: Any, named: Mapping[str, Any], param: Param | None = None) -> None:

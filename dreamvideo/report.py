@@ -80,12 +80,7 @@ class Report:
         """
         check_report(path, overwrite)
         suffix = Path(path).suffix.lower()
-        data = {".json": self._json, ".png": self._png, ".html": self._html}[suffix]()
-        try:
-            Path(path + ".part").write_bytes(data)
-            os.replace(path + ".part", path)
-        except OSError as error:
-            raise SinkError(f"cannot write {path} ({error.strerror}): choose another place") from error
+        write(path, {".json": self._json, ".png": self._png, ".html": self._html}[suffix]())
 
     def _json(self) -> bytes:
         return self.to_json().encode()
@@ -126,6 +121,19 @@ def check_report(path: str, overwrite: bool, kinds: tuple[str, ...] = KINDS) -> 
         raise SinkError(f"cannot write into {folder}: give the report another folder")
 
 
+def write(path: str, data: bytes) -> None:
+    """Write a report's file, whole or not at all.
+
+    Raises:
+        SinkError: it cannot be written.
+    """
+    try:
+        Path(path + ".part").write_bytes(data)
+        os.replace(path + ".part", path)
+    except OSError as error:
+        raise SinkError(f"cannot write {path} ({error.strerror}): choose another place") from error
+
+
 def measure(
     source: str | Path,
     dream: str | Path,
@@ -163,12 +171,13 @@ def measure(
     with _side_by_side(report, recipe) as (total, engine, pairs):
         sampled = set(np.linspace(0, total - 1, min(max(alone, 0), total)).round().astype(int))
         for shown, result in pairs:
-            picture = as_image(result.pixels)
-            original = picture.mean((1, 2), keepdim=True).expand_as(picture)  # of a dream that lives on itself
-            if not shown.frame.held:
-                original = as_image(shown.frame.pixels)
-                picture = picture[:, : original.shape[1], : original.shape[2]]
-            index = shown.frame.index
+            index, (height, width) = shown.frame.index, shown.gray.shape
+            picture = as_image(result.pixels)[:, :height, :width]
+            original = as_image(shown.frame.pixels)
+            if shown.frame.held:  # a dream that lives on itself
+                original = picture.mean((1, 2), keepdim=True).expand_as(picture)
+            if engine:
+                engine.aim(index)
             motion = _known(known, index, picture.shape[1:]) if known else shown.motion
             measured = report.stability.add(
                 shown.gray,

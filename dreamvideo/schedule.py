@@ -88,6 +88,14 @@ def check(curve: Curve, named: Iterable[str] = ()) -> None:
         raise RecipeError(f"{curve} is no finite number")
 
 
+def asked(curve: Curve, named: Iterable[str] = ()) -> set[str]:
+    """Return the names that a curve asks for: those in its expression, or the counters its keyframes stand at."""
+    if isinstance(curve, dict):
+        return {unit for when, _, _ in read_keyframes(curve) if (unit := moment(when)[1]) in COUNTERS}
+    nodes = ast.walk(parse(curve, named)) if isinstance(curve, str) else ()
+    return {node.id for node in nodes if isinstance(node, ast.Name)}
+
+
 def numbers(curve: Curve) -> list[float]:
     """Return the numbers a curve surely takes on: itself, or its keyframes'; none of an expression."""
     if isinstance(curve, dict):
@@ -116,7 +124,8 @@ def read(text: str) -> Curve:
 def written(curve: Curve) -> str:
     """Return a curve as one line of text."""
     if isinstance(curve, dict):
-        return "{" + ", ".join(f"{k} = {v}" for k, v in curve.items()) + "}"
+        keys = [key if re.fullmatch(r"[\w-]+", key) else f'"{key}"' for key in curve]
+        return "{" + ", ".join(f"{k} = {v!r}" for k, v in zip(keys, curve.values(), strict=True)) + "}"
     return curve if isinstance(curve, str) else f"{curve:g}"
 
 
@@ -198,7 +207,7 @@ def read_keyframes(keyframes: Mapping[str, Any]) -> list[tuple[str, float, str]]
     Raises:
         RecipeError: a moment, value or ease that cannot be read, or moments of one unit that do not rise.
     """
-    flat = _flattened(keyframes)
+    flat = flattened(keyframes)
     usual = flat.pop("ease", "linear")
     if not flat:
         raise RecipeError("keyframes without a moment: write them as {0s = 0.005, 4s = 0.02}")
@@ -217,8 +226,8 @@ def read_keyframes(keyframes: Mapping[str, Any]) -> list[tuple[str, float, str]]
     return points
 
 
-def _flattened(keyframes: Mapping[str, Any]) -> dict[str, Any]:
-    """Undo what TOML makes of the bare key 1.5s: a table `1` with `5s` in it."""
+def flattened(keyframes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keyframes by their moments: undo what TOML makes of the bare key 1.5s: a table `1` with `5s` in it."""
     flat: dict[str, Any] = {}
     for key, value in keyframes.items():
         if isinstance(value, dict) and key.isdigit():

@@ -75,19 +75,20 @@ DEFAULT = Recipe()
 
 def heard(recipe: Recipe) -> bool:
     """Tell whether any curve of a recipe follows sound, or a beat."""
-    import ast
+    return bool(_asked(recipe) & {*schedule.COUNTERS, *schedule.LEVELS})
 
+
+def listens(recipe: Recipe) -> bool:
+    """Tell whether any curve needs the music to be listened to: beats and bars do not where the tempo is given."""
+    told = {"beat", "bar"} if recipe.music.bpm else set()
+    return bool(_asked(recipe) & {*schedule.COUNTERS, *schedule.LEVELS} - told)
+
+
+def _asked(recipe: Recipe) -> set[str]:
     written: list[Any] = [getattr(getattr(recipe, s), k) for s, k, _, param in parameters() if param.curve]
     written += [schedule.read(weight or "1") for _, weight in schedule.terms(recipe.network.layers)]
     written += recipe.curves.values()
-    names = {
-        node.id
-        for text in written
-        if isinstance(text, str)
-        for node in ast.walk(schedule.parse(text, recipe.curves))
-        if isinstance(node, ast.Name)
-    }
-    return bool(names & {*schedule.COUNTERS, *schedule.LEVELS})
+    return {name for curve in written for name in schedule.asked(curve, recipe.curves)}
 
 
 def _values(curves: Curves, name: str, curve: schedule.Curve) -> Values:

@@ -15,7 +15,7 @@ from .media import Frame, Info
 from .media.names import STILLS, takes_frames
 from .media.probe import song_codec
 from .recipe import Recipe
-from .score import heard
+from .score import heard, listens
 from .timeline import Sound, Timeline
 
 FLOW = Fraction(3, 4)  # s over which the end of a film's loop flows into its beginning
@@ -82,13 +82,10 @@ def set_up(source: Info, recipe: Recipe, output: str, keep: Path | None = None) 
         recipe = recipe.set("camera.then_zoom=0.0")
         info = replace(source, kind="sequence", count=_frames(seconds, source.rate), number=1)
     elif source.kind != "still":
-        info = _cut(info, seconds, song, notices)
-        filmed = min(filmed, info.count)
-        if camera.then_zoom:
-            tail = _frames(Fraction(camera.then_zoom).limit_denominator(10**6), source.rate)
-            info = replace(info, count=info.count + tail)
-            if camera.zoom == 1.0:
-                recipe = recipe.set(f"camera.zoom={TAIL_ZOOM}")
+        info = _cut(info, seconds, song, recipe, notices)
+        filmed = min(filmed, _frames(seconds, source.rate) if seconds else filmed, info.count)
+        if camera.then_zoom and camera.zoom == 1.0:
+            recipe = recipe.set(f"camera.zoom={TAIL_ZOOM}")
     flows = 0
     if camera.loop and source.kind == "still" and info.count == 1:
         raise RecipeError("--loop closes a film: name the output out.mp4, and say how long it is, like --seconds 4")
@@ -96,7 +93,7 @@ def set_up(source: Info, recipe: Recipe, output: str, keep: Path | None = None) 
         info, flows = _looped(source, info, seconds, notices)
     if song:
         info = replace(info, song=song.path, sound=(song.codec,))
-    return Stage(info, recipe, _timeline(source, info, recipe, keep), filmed, flows, tuple(notices))
+    return Stage(info, recipe, _timeline(source, info, filmed, recipe, keep), filmed, flows, tuple(notices))
 
 
 @dataclass(frozen=True)
@@ -126,19 +123,19 @@ def _frames(seconds: Fraction, rate: Fraction) -> int:
     return max(round(seconds * rate), 1)
 
 
-def _cut(info: Info, seconds: Fraction, song: _Song | None, notices: list[str]) -> Info:
-    """Cut a film to the length that is asked for, or else to that of its music."""
-    wanted = seconds or (song.seconds if song else Fraction(0))
-    count = _frames(wanted, info.rate) if wanted else info.count
-    if count < info.count:
-        return replace(info, count=count, cut=True)
-    if seconds and count > info.count:
-        notices.append(
-            f"{info.path} lasts {float(info.count / info.rate):.3g} s: --then-zoom or --loop go on from there"
-        )
-    elif song and count > info.count:
+def _cut(info: Info, seconds: Fraction, song: _Song | None, recipe: Recipe, notices: list[str]) -> Info:
+    """Return a film as long as is asked for, with its tail if it goes on; or else as its music."""
+    count = min(_frames(seconds, info.rate), info.count) if seconds else info.count
+    goes_on = recipe.camera.then_zoom or recipe.camera.loop
+    if seconds and _frames(seconds, info.rate) > info.count and not goes_on:
+        notices.append(f"{info.path} lasts {float(info.count / info.rate):.3g} s: --then-zoom goes on from its end")
+    if recipe.camera.then_zoom:
+        count += _frames(Fraction(recipe.camera.then_zoom).limit_denominator(10**6), info.rate)
+    if song and not seconds:
+        count = min(count, _frames(song.seconds, info.rate))
+    if song and song.seconds > (count + 1) / info.rate:
         notices.append(f"{song.path} lasts {float(song.seconds):.1f} s and is cut off where the picture ends")
-    return info
+    return replace(info, count=count, cut=info.cut or count < info.count)
 
 
 def _looped(source: Info, info: Info, seconds: Fraction, notices: list[str]) -> tuple[Info, int]:
@@ -157,14 +154,15 @@ def _looped(source: Info, info: Info, seconds: Fraction, notices: list[str]) -> 
     return replace(info, count=count, cut=True), flows
 
 
-def _timeline(source: Info, info: Info, recipe: Recipe, keep: Path | None) -> Timeline:
+def _timeline(source: Info, info: Info, filmed: int, recipe: Recipe, keep: Path | None) -> Timeline:
     sound: Sound | None = None
-    if recipe.music.music and heard(recipe):
+    if recipe.music.music and listens(recipe):
         if recipe.music.music == SOURCE:
-            sound = audio.analyse(source.path, source.start, info.count / info.rate, keep)
+            sound = audio.analyse(source.path, source.start + source.delay, info.count / info.rate, keep)
         else:
             sound = audio.analyse(recipe.music.music, keep=keep)
-    return Timeline(info.rate, info.count, sound, recipe.music.bpm, source.kind == "still")
+    rests = filmed if recipe.camera.then_zoom else 0
+    return Timeline(info.rate, info.count, sound, recipe.music.bpm, source.kind == "still", rests)
 
 
 def limits_flashes(recipe: Recipe) -> bool:

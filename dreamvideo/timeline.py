@@ -20,6 +20,7 @@ from .schedule import CLOCK, COUNTERS, Curve
 
 Values = NDArray[np.float64]
 
+LONGEST_CHAIN = 30  # curves that stand one on another
 FINE = 240  # points a second, at least, at which curves are known: a beat is met to 4 ms at any frame rate
 
 
@@ -54,6 +55,7 @@ class Timeline:
         sound: what is heard meanwhile, if anything.
         bpm: a tempo that counts instead of the sound's, 0 for none; beat 0 falls on 0 s, four beats make a bar.
         still: whether the film is made of a still.
+        rests: frames for which the camera stands still, at the beginning.
     """
 
     rate: Fraction
@@ -61,6 +63,7 @@ class Timeline:
     sound: Sound | None = None
     bpm: float = 0.0
     still: bool = False
+    rests: int = 0
     _names: dict[str, Values] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -338,6 +341,8 @@ class Curves:
             return np.float64(math.pi)
         if name not in self.named:
             return self.timeline[name]
+        if len(self._open) > LONGEST_CHAIN:
+            raise RecipeError(f"the curve {self._open[0]} stands on more than {LONGEST_CHAIN} others: use fewer")
         if name in self._open:
             raise RecipeError(f"the curve {name} leads back to itself: {' → '.join([*self._open, name])}")
         if name not in self._known:

@@ -16,7 +16,20 @@ from conftest import SAMPLES
 from skimage import data
 from test_media import read
 
-from dreamvideo import Engine, Frame, Recipe, RecipeError, SourceError, camera, compose, dream_video, loop, render
+from dreamvideo import (
+    Engine,
+    Frame,
+    Recipe,
+    RecipeError,
+    SourceError,
+    camera,
+    compose,
+    dream_video,
+    loop,
+    measure,
+    outpaint,
+    render,
+)
 from dreamvideo.metrics import temporal_error
 from dreamvideo.score import Score
 from dreamvideo.timeline import Timeline
@@ -187,3 +200,70 @@ def test_stills_and_noise_become_films_and_films_go_on(quick: Recipe, tmp_path: 
         dream_video(SAMPLES / "astronaut.jpg", tmp_path / "d.mp4", small)
     with pytest.raises(RecipeError, match="no end"):
         dream_video(SAMPLES / "bunny.mp4", tmp_path / "d.mp4", short.set("camera.loop=true"))
+
+
+def test_ground_that_a_wider_view_uncovers_is_dreamed_as_much_as_the_rest() -> None:
+    recipe = Recipe().merge({"dream": {"iterations": 8}, "camera": {"zoom": 0.4}})
+    photo = cv2.resize(data.chelsea()[:, 60:-60], (W, H), interpolation=cv2.INTER_AREA)
+    *_, (picture, _) = render(held(photo, 16), Engine(recipe, Timeline(Fraction(24), 16)))
+    rim = torch.ones(H, W, dtype=torch.bool)
+    rim[14:-14, 24:-24] = False  # so much has come into sight
+    soft = torch.nn.functional.avg_pool2d(picture[None], 5, 1, 2)[0]
+    detail = (picture - soft).abs().mean(0)
+    assert float(detail[rim].mean()) > 0.7 * float(detail[~rim].mean())
+    across = picture.diff(dim=-1).abs().mean(0)[:, :20].mean()  # at the left edge: streaks would run across
+    down = picture.diff(dim=-2).abs().mean(0)[:, :20].mean()
+    assert 0.5 < float(across / down) < 2
+
+
+def test_films_of_stills_are_measured_as_they_were_seen(quick: Recipe, tmp_path: Path) -> None:
+    recipe = quick.set("clip.size=128x96").set("clip.fps=12").set("clip.seconds=1").set("camera.zoom=1.5")
+    dream_video(SAMPLES / "astronaut.jpg", tmp_path / "a.mkv", recipe)
+    lived = measure(SAMPLES / "astronaut.jpg", tmp_path / "a.mkv")
+    assert not lived.notices
+    assert len(lived.stability.frames) == 12
+    assert 0 < lived.stability.summary()["temporal error"] < 0.05
+    assert lived.stability.summary()["flashes in the worst second"] <= 1
+    seam = dream_video(SAMPLES / "astronaut.jpg", tmp_path / "b.mkv", recipe.set("camera.loop=true")).seam
+    closed = measure(SAMPLES / "astronaut.jpg", tmp_path / "b.mkv", loop=True)
+    assert not closed.notices
+    assert abs(closed.stability.flicker) < 0.2
+    assert closed.stability.seam == pytest.approx(seam, rel=0.3)  # found by flow, and not by the camera
+
+
+def test_a_new_objective_finds_the_ground_fresh(quick: Recipe) -> None:
+    recipe = quick.set("network.layers=blocks.5={0s = 1, 0.5s = 0},blocks.9={0s = 0, 0.5s = 1}").set(
+        "temporal.cuts=none"
+    )
+    photo = cv2.resize(data.chelsea()[:, 60:-60], (W, H), interpolation=cv2.INTER_AREA)
+    film = [Frame(k, Fraction(k, 24), np.roll(photo, k, 1)) for k in range(16)]
+    timeline = Timeline(Fraction(24), 16)
+    changed, kept = (
+        Engine(recipe, timeline),
+        Engine(quick.set("network.layers=blocks.5=1").set("temporal.cuts=none"), timeline),
+    )
+    judge = Engine(quick.set("network.layers=blocks.9=1")).dreamer
+    *_, (now, _) = render(film, changed)
+    *_, (before, _) = render(film, kept)
+    assert judge.value(now) > 1.25 * judge.value(before)
+
+
+def test_a_tail_moves_from_its_first_frame_on() -> None:
+    recipe = Recipe().merge({"camera": {"zoom": 2.0, "then_zoom": 0.1}})
+    track = camera.Path(Score(recipe, Timeline(Fraction(25), 13, rests=11)), W, H)
+    moving = [k for k, step in enumerate(track.steps[:13]) if np.abs(step - np.eye(3)).max() > 1e-6]
+    assert moving == [11, 12]
+
+
+def test_an_odd_still_is_measured(quick: Recipe, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "odd.png"), data.chelsea()[100:149, 100:165])
+    dream_video(tmp_path / "odd.png", tmp_path / "odd.mp4", quick.set("clip.seconds=0.2").set("camera.zoom=1.5"))
+    assert len(measure(tmp_path / "odd.png", tmp_path / "odd.mp4").stability.frames) == 5
+
+
+def test_a_camera_that_turns_back_dreams_no_further_ahead(engine: Engine) -> None:
+    track = path({"pan_x": "0.5 * cos(pi * t)"}, 2)
+    ahead = outpaint.Ahead(engine, range(48), lambda k, _: track.steps[k], lambda k, s: torch.zeros(3, H, W))
+    state = compose.settle(torch.full((3, H, W), 0.5), torch.zeros(3, H, W), np.zeros((H, W), np.uint8), 1.0, None)
+    until, _ = ahead._reach(1, state)
+    assert 8 <= until <= 12  # where the pan turns round

@@ -11,7 +11,7 @@ import pytest
 
 from dreamvideo import Recipe, RecipeError, cli, drawing, schedule
 from dreamvideo.recipe import preset_tables
-from dreamvideo.score import Score, heard
+from dreamvideo.score import Score, heard, listens
 from dreamvideo.timeline import FUNCTIONS, Curves, Sound, Timeline
 
 
@@ -209,3 +209,27 @@ def test_curves_are_drawn(tmp_path: Path) -> None:
         drawing.curves(recipe, out)
     with pytest.raises(Exception, match="no number of the recipe changes"):
         drawing.curves(Recipe(), str(tmp_path / "other.png"))
+
+
+def test_keyframes_at_part_seconds_survive_the_file(tmp_path: Path) -> None:
+    recipe = Recipe().set("dream.step={0s = 0.005, 0.5s = 0.02, 1s = 0.01, ease = 'smooth'}")
+    (tmp_path / "r.toml").write_text(recipe.to_toml())
+    assert Recipe.load(tmp_path / "r.toml") == recipe
+    assert at(recipe.dream.step, 0.5) == pytest.approx(0.02)
+    _, parsed = cli._parse(["a", "b", "--recipe", str(tmp_path / "r.toml")])
+    assert parsed == recipe
+    assert Recipe().set("dream.iterations=12.0") == Recipe().set("dream.iterations=12")
+
+
+def test_keyframes_on_beats_are_heard() -> None:
+    recipe = Recipe().set("dream.step={0s = 0.01, '1 beats' = 0.02}")
+    assert heard(recipe)
+    assert listens(recipe)
+    assert not listens(recipe.set("music.bpm=120"))
+    assert listens(recipe.set("music.bpm=120").set("finish.strength=rms"))
+
+
+def test_a_long_chain_of_curves_is_told() -> None:
+    chain = {f"c{k}": f"c{k + 1} + 1" for k in range(200)} | {"c200": "1"}
+    with pytest.raises(RecipeError, match="stands on more than"):
+        Score(Recipe().merge({"curves": chain, "finish": {"strength": "c0"}}), timeline())

@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import SAMPLES, ffmpeg
 
-from dreamvideo import DreamError, Recipe, SourceError, audio, cli, dream_video, flash
+from dreamvideo import DreamError, Recipe, SinkError, SourceError, audio, cli, dream_video, flash, media, stage
 from dreamvideo.media import probe
 from dreamvideo.timeline import Curves, Timeline
 
@@ -170,3 +170,30 @@ def test_fast_flashes_are_held_back_and_slow_ones_left(hertz: float) -> None:
     calm = flash.Limiter(Fraction(30))
     assert all(torch.equal(calm(p), p) for p in flashing(2))
     assert calm.held == 0
+
+
+def test_an_analysis_cut_short_is_made_again(clicks: Path, tmp_path: Path) -> None:
+    first = audio.analyse(str(clicks), keep=tmp_path)
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(kept.read_bytes()[:1000])
+    assert np.array_equal(audio.analyse(str(clicks), keep=tmp_path).beats, first.beats)
+
+
+def test_no_input_is_overwritten(clicks: Path, quick: Recipe, tmp_path: Path) -> None:
+    for name, key in (("song.mp4", "music.music"), ("guide.png", "network.guide")):
+        (tmp_path / name).write_bytes(b"dear")
+        recipe = quick.set(f"{key}={tmp_path / name}")
+        with pytest.raises(SinkError, match="an input itself"):
+            dream_video(SAMPLES / "astronaut.jpg", tmp_path / name, recipe, overwrite=True)
+        assert (tmp_path / name).read_bytes() == b"dear"
+
+
+def test_a_song_sets_the_length_of_a_film_and_its_tail() -> None:
+    info = media.Info("film.mp4", "film", 64, 48, Fraction(24), 48, sound=("aac",))
+    with_song = {"song": stage._Song("song.mp3", "mp3", Fraction(3))}
+    notices: list[str] = []
+    assert stage._cut(info, Fraction(0), notices=notices, recipe=Recipe(), **with_song).count == 48
+    assert "cut off" in notices[0]
+    tail = Recipe().set("camera.then_zoom=5.0")
+    assert stage._cut(info, Fraction(0), notices=[], recipe=tail, **with_song).count == 72
+    assert stage._cut(info, Fraction(1), notices=[], recipe=Recipe(), **with_song).count == 24

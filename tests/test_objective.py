@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from conftest import tensor
+from skimage import data
 
 from dreamvideo import RecipeError, models, objective
 from dreamvideo.dream import Dreamer
@@ -40,3 +42,32 @@ def test_every_objective_rises_under_ascent(layers: str, shaping: str, photo: np
     dreamer = Dreamer(network, goal, Dream(octaves=1, iterations=5, jitter=0, shaping=shaping))  # type: ignore[arg-type]
     image = tensor(photo)
     assert dreamer.value(image + dreamer(image)) > dreamer.value(image) + 0.1 * abs(dreamer.value(image))
+
+
+def test_a_guide_is_matched_where_it_is_nearest() -> None:
+    activation = torch.tensor([[1.0, 0.0], [0.0, 2.0]]).view(1, 2, 1, 2)  # two places: (1, 0) and (0, 2)
+    features = torch.tensor([[3.0, 0.0, 1.0], [0.0, 1.0, 1.0]])  # three places of the guide: (3, 0), (0, 1), (1, 1)
+    led = objective.Guided("a", features, 0.5)
+    assert float(led({"a": activation})) == pytest.approx(0.5 * (3 + 2) / 4)
+
+
+def test_a_guide_takes_its_share_of_the_objective() -> None:
+    goal, features = objective.parse("a=2,b=1"), {"a": torch.ones(3, 4), "b": torch.ones(5, 4)}
+    assert str(objective.guided(goal, features, 0)) == "a=2,b=1"
+    assert str(objective.guided(goal, features, 1)) == "a~guide=2,b~guide=1"
+    assert str(objective.guided(goal, features, 0.5)) == "a=1,b=0.5,a~guide=1,b~guide=0.5"
+    assert objective.difference(goal, objective.guided(goal, features, 0.25)) == pytest.approx(0.25)
+    assert objective.difference(objective.parse("a=1"), objective.parse("b=7")) == 1
+    assert objective.difference(objective.parse("a=1,b=1"), objective.parse("a=3,b=3")) == 0
+
+
+def test_a_guided_dream_comes_nearer_to_its_guide(photo: np.ndarray) -> None:
+    features = models.load(models.EMBEDDED, ["blocks.9"])
+    guide = cv2.resize(data.chelsea(), (96, 64), interpolation=cv2.INTER_AREA)
+    with torch.no_grad():
+        places = {"blocks.9": features(tensor(guide)[None])["blocks.9"][0].flatten(1)}
+    match = objective.guided(objective.parse("blocks.9=1"), places, 1)
+    image, recipe = tensor(photo), Dream(octaves=1, iterations=6, jitter=0)
+    plain, led = (Dreamer(features, goal, recipe)(image) for goal in (objective.parse("blocks.9=1"), match))
+    judge = Dreamer(features, match, recipe)
+    assert judge.value(image + led) > 1.1 * judge.value(image + plain) > 1.1 * judge.value(image)

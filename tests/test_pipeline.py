@@ -22,6 +22,7 @@ from dreamvideo.flow import Motion
 from dreamvideo.metrics import Stability, exact_motion
 from dreamvideo.pipeline import read_ahead
 from dreamvideo.recipe import Clip, Finish, Temporal
+from dreamvideo.timeline import Timeline
 
 DARK = np.zeros((8, 8), np.uint8)
 GREY = torch.full((3, 8, 8), 0.5)
@@ -253,3 +254,15 @@ def test_read_ahead_reads_no_further_than_asked_and_closes_its_source() -> None:
 def test_clip_is_frozen() -> None:
     with pytest.raises(AttributeError):
         Clip().start = "1"  # type: ignore[misc]
+
+
+def test_louder_weights_alone_are_no_other_dream(quick: Recipe, photo: np.ndarray) -> None:
+    film_ = film(*(np.roll(photo, k, 1) for k in range(8)))
+    plain, louder = (
+        [
+            state.governor
+            for _, state in render(film_, Engine(quick.set(f"network.layers={layers}"), Timeline(Fraction(24), 8)))
+        ]
+        for layers in ("blocks.9=1", "blocks.9=1 if t < 0.15 else 5")
+    )
+    assert [g.reached for g in louder] == pytest.approx([g.reached for g in plain], rel=1e-2)  # but for rounding

@@ -161,7 +161,7 @@ def listen(samples: Samples) -> Sound:
     levels = {name: _full(level[skip:]) for name, level in levels.items()}
     edges = np.minimum(np.arange(0, len(samples) + HOP, HOP), len(samples) - 1)
     wave = np.maximum.reduceat(np.abs(samples), edges[:-1])
-    return Sound(RATE / HOP, levels, beats, _bars(beats, levels["bass"]), onsets, tempo, wave.astype(float))
+    return Sound(RATE / HOP, levels, beats, _bars(beats, bands[0, skip:]), onsets, tempo, wave.astype(float))
 
 
 def _blocks(samples: Samples) -> Iterator[Samples]:
@@ -196,7 +196,7 @@ def _snapped(beats: NDArray[Any], onsets: NDArray[Any]) -> NDArray[np.float64]:
     return np.unique(np.where(np.abs(nearest - beats) < SNAP, nearest, beats))
 
 
-def _bars(beats: NDArray[np.float64], bass: NDArray[np.float64]) -> NDArray[np.float64]:
+def _bars(beats: NDArray[np.float64], bass: NDArray[Any]) -> NDArray[np.float64]:
     """Return every fourth beat, from the one of the first four on which there is most bass."""
     if len(beats) < METER:
         return beats[:1]

@@ -7,6 +7,7 @@ of its Lie algebra, and a view is their exponential: so a second of zoom is a se
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import cv2
@@ -23,7 +24,8 @@ Matrix = NDArray[Any]
 
 SPEEDS = ("zoom", "rotate", "pan_x", "pan_y", "tilt_x", "tilt_y", "center_x", "center_y")
 BLOCK = 1000  # frames whose views are found at a time
-SHRINKS = 1.05  # pixels taken per pixel shown from which on they are averaged, not picked
+SOFT = 0.5  # px of blur before a picture is shrunk, as a multiple of √(s² − 1) where every s-th pixel is taken
+FAR, NEAR = 8.0, 4.0  # what is shrunk more than that is first shrunk down to this much
 STILL = 1e-9  # of a view, below which it is taken for none
 FEATHER = 1.5  # px, at the edge of what the frame before had in sight
 
@@ -150,17 +152,19 @@ def _moved(at: Field, trust: Field | float = 1.0) -> Motion:
 def look(pixels: NDArray[Any], view: Matrix) -> NDArray[Any]:
     """Return a picture, (H, W, C) of any depth, as a view shows it: by Lanczos' window, mirrored beyond its edges.
 
-    Where the view shrinks it, it is shrunk by the mean of its pixels first, so that none is left out.
+    Where the view shrinks it, it is softened first, so that no pixel is left out.
     """
     height, width = pixels.shape[:2]
     if np.abs(view - np.eye(3)).max() <= STILL:
         return pixels
     shrink = shrinking(view, width, height)
-    if shrink > SHRINKS:
-        size = max(round(width / shrink), 1), max(round(height / shrink), 1)
+    if shrink > FAR:
+        size = max(round(width * NEAR / shrink), 1), max(round(height * NEAR / shrink), 1)
         across, down = size[0] / width, size[1] / height
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        pixels, shrink = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), NEAR
         view = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]]) @ view
+    if shrink > 1:  # the more it shrinks the softer, from nothing on: a view that widens must not jump
+        pixels = cv2.GaussianBlur(pixels, (0, 0), max(SOFT * math.sqrt(shrink**2 - 1), 1e-3))
     x, y = grid(view, width, height)
     return cv2.remap(pixels, x, y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101)
 

@@ -39,10 +39,12 @@ from .pipeline import Engine, Step, seen
 from .timeline import Timeline
 
 ROUNDS = 2  # times that all is dreamed
+GENTLE = 0.4  # most that later rounds are driven (see `compose.Governor`)
 CLOSING = 0.25  # share of a third time that what still differs is given back over
 ZOOMS = 1.1  # least zoom, over the whole loop, for the picture to hold itself
 NESTED = 3.5  # a picture stands in itself at most this often as the loop zooms by, and every so often
 FEATHER = 0.3  # of the short side, over which a picture fades into the one around it
+SOFT = 0.6  # px by which a picture is softened that will be seen at every size
 SMALL = 2.0  # px, below which a picture in the picture is not drawn
 CLOSED = 0.25  # px by which a film's camera may miss its beginning
 
@@ -73,7 +75,8 @@ class Picture:
     """
 
     def __init__(self, pixels: NDArray[Any], path: Path, rate: Fraction):
-        self.count, self._rate, self._pixels, self._path = len(path.steps) - 1, rate, pixels, path
+        self.count, self._rate, self._path = len(path.steps) - 1, rate, path
+        self._pixels = cv2.GaussianBlur(pixels, (0, 0), SOFT)  # else the frames at its own size were the sharpest
         self._height, self._width = pixels.shape[:2]
         whole = path.view(self.count)  # the last view, as the first one's
         zoom = 1 / camera.shrinking(whole, self._width, self._height)
@@ -328,6 +331,8 @@ def render(
                 step = replace(step, fill=layers[index].to(engine.device))
             elif ahead is not None and state is not None:
                 step = replace(step, fill=ahead.fill(index, state))
+            if turn and state is not None:  # what has been dreamed well is only to be carried
+                state = replace(state, governor=replace(state.governor, drive=min(state.governor.drive, GENTLE)))
             _, state = engine.dream(step, state)
             layer = state.layer
             if turn == ROUNDS:

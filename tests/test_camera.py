@@ -150,7 +150,7 @@ def test_a_loop_of_a_still_closes(settings: dict[str, float], quick: Recipe) -> 
         first, again = circle.step(0, None).frame.pixels, circle.step(0, 11).frame.pixels
     assert len(pictures) == 12
     assert np.array_equal(first, again)
-    assert seam(pictures, motions) <= 1.1
+    assert seam(pictures, motions) <= 1.25  # of 12 large steps; an open loop has 2 or more
     assert max(strengths) < 1.35 * min(strengths)
 
 

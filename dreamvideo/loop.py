@@ -45,6 +45,7 @@ ZOOMS = 1.1  # least zoom, over the whole loop, for the picture to hold itself
 NESTED = 3.5  # a picture stands in itself at most this often as the loop zooms by, and every so often
 FEATHER = 0.3  # of the short side, over which a picture fades into the one around it
 SOFT = 0.6  # px by which a picture is softened that will be seen at every size
+QUICK = 5.0  # how many times as fast one picture gives way to another where they do not match
 SMALL = 2.0  # px, below which a picture in the picture is not drawn
 CLOSED = 0.25  # px by which a film's camera may miss its beginning
 
@@ -222,7 +223,7 @@ class Film:
 def morph(one: NDArray[Any], other: NDArray[Any], share: float) -> NDArray[Any]:
     """Return the picture, RGB (H, W, 3), that lies between two: each moved on its way to the other, and mixed.
 
-    Source: frame interpolation by bidirectional flow (Baker et al. 2011), without its occlusion reasoning.
+    Source: frame interpolation by bidirectional flow (Baker et al. 2011); its occlusion reasoning is replaced by trust.
     """
     a, b = flow.gray(one), flow.gray(other)
     there, back = flow.dis(a, b), flow.dis(b, a)
@@ -232,7 +233,10 @@ def morph(one: NDArray[Any], other: NDArray[Any], share: float) -> NDArray[Any]:
         at = x - part * field[..., 0], y - part * field[..., 1]
         return cv2.remap(pixels, *at, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101).astype(np.float32)
 
-    mixed = (1 - share) * moved(one, there, share) + share * moved(other, back, 1 - share)
+    quick = min(max((share - 0.5) * QUICK + 0.5, 0.0), 1.0)  # what is not the same in both changes at once: no ghosts
+    held = cv2.blur(flow.trust(back, there), (5, 5))[..., None]
+    part = quick + held * (share - quick)
+    mixed = (1 - part) * moved(one, there, share) + part * moved(other, back, 1 - share)
     return np.clip(mixed.round(), 0, np.iinfo(one.dtype).max).astype(one.dtype)
 
 

@@ -15,9 +15,10 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from .compose import LUMA
+
 SWING, DARK = 0.1, 0.8  # change of luminance that counts, and the level one side of it must lie below
 MOST = 3  # flashes in any second
-LUMA = (0.2126, 0.7152, 0.0722)  # of linear light, BT.709
 HELD = 0.9  # part of a swing that a held-back picture may still make
 STEPS = 12  # halvings by which the right exposure is found
 

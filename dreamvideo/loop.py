@@ -33,7 +33,7 @@ from .compose import State
 from .errors import RecipeError, SourceError
 from .flow import Motion
 from .media import Frame
-from .metrics import temporal_error
+from .metrics import seam_error, temporal_error
 from .outpaint import Ahead
 from .pipeline import Engine, Step, seen
 from .timeline import Timeline
@@ -79,11 +79,10 @@ class Picture:
         self.count, self._rate, self._path = len(path.steps) - 1, rate, path
         self._pixels = cv2.GaussianBlur(pixels, (0, 0), SOFT)  # else the frames at its own size were the sharpest
         self._height, self._width = pixels.shape[:2]
+        self._soft = _soft(self._width, self._height)
         whole = path.view(self.count)  # the last view, as the first one's
         zoom = 1 / camera.shrinking(whole, self._width, self._height)
-        self._nested = (
-            _nesting(whole, self._width, self._height, pixels) if abs(math.log(zoom)) > math.log(ZOOMS) else []
-        )
+        self._nested = _nesting(whole, self._width, self._height) if abs(math.log(zoom)) > math.log(ZOOMS) else []
         if not self._nested and (miss := _missed(whole, self._width, self._height)) > CLOSED:
             raise RecipeError(
                 f"the camera ends {miss:.0f} px from where it began, so the loop cannot close: zoom, turn by whole "
@@ -116,7 +115,7 @@ class Picture:
         if not self._nested:
             return camera.look(self._pixels, view)
         seen = None
-        for inner, soft in self._nested:
+        for inner in self._nested:
             at = inner @ view
             at /= at[2, 2]
             if not _in_sight(np.linalg.inv(at), self._width, self._height):
@@ -125,12 +124,12 @@ class Picture:
             if seen is None:
                 seen = picture
                 continue
-            shown = _look_at_mask(soft, at)[..., None]
+            shown = _look_at_mask(self._soft, at)[..., None]
             seen = (picture * shown + seen * (1 - shown)).round().astype(self._pixels.dtype)
         return seen if seen is not None else camera.look(self._pixels, view)
 
 
-def _nesting(whole: Matrix, width: int, height: int, pixels: NDArray[Any]) -> list[tuple[Matrix, NDArray[np.float32]]]:
+def _nesting(whole: Matrix, width: int, height: int) -> list[Matrix]:
     """Return, from the largest to the smallest, how the picture is seen that stands around or in the picture."""
     scale = max(camera.shrinking(whole, width, height), 1 / camera.shrinking(whole, width, height))
     times = max(math.floor(math.log(scale) / math.log(NESTED)), 1)
@@ -138,9 +137,8 @@ def _nesting(whole: Matrix, width: int, height: int, pixels: NDArray[Any]) -> li
     once = np.real(vectors @ np.diag(values.astype(complex) ** (1 / times)) @ np.linalg.inv(vectors))
     if camera.shrinking(once, width, height) > 1:
         once = np.linalg.inv(once)  # the next one in
-    soft = _soft(width, height)
     levels = times + math.ceil(math.log(max(width, height)) / math.log(scale ** (1 / times))) + 1
-    return [(np.linalg.matrix_power(np.linalg.inv(once), n), soft) for n in range(-2, levels)]
+    return [np.linalg.matrix_power(np.linalg.inv(once), n) for n in range(-2, levels)]
 
 
 def _soft(width: int, height: int) -> NDArray[np.float32]:
@@ -351,12 +349,6 @@ def render(
             yield compose.finish(image, layers[index].to(engine.device), finish), step.motion
 
 
-def seam(errors: Sequence[float]) -> float:
-    """Return the error from the last frame to the first, `errors[0]`, over the median of the others."""
-    others = sorted(e for e in errors[1:] if not math.isnan(e))
-    return errors[0] / max(others[len(others) // 2], 1e-9) if others else math.nan
-
-
 class Errors:
     """The temporal error of every frame of a loop, from the one before; that of the first once all are there."""
 
@@ -379,4 +371,4 @@ class Errors:
         """The error from the last frame to the first over the median of the others."""
         if self._first is None or self._last is None:
             return math.nan
-        return seam([temporal_error(self._first[0], self._last, self._first[1]), *self._found])
+        return seam_error(temporal_error(self._first[0], self._last, self._first[1]), self._found)

@@ -72,6 +72,12 @@ def temporal_error(current: Tensor, previous: Tensor, motion: Motion) -> float:
     return float((sure * difference).sum() / sure.sum())
 
 
+def seam_error(last: float, others: Sequence[float]) -> float:
+    """Return a loop's temporal error from its last frame to its first, over the median of that from frame to frame."""
+    known = sorted(error for error in others if not math.isnan(error))
+    return last / max(known[len(known) // 2], 1e-9) if known else math.nan
+
+
 def chain(later: Motion, earlier: Motion) -> Motion:
     """Return the motion over two steps: `later` from b to c, `earlier` from a to b, the result from a to c."""
     field = later.flow + flow.warp(earlier.flow, later.flow, sharp=False)
@@ -207,9 +213,7 @@ class Stability:
             return
         gray, _, dream = self._first
         motion = reference_motion(gray, self._last[-1][0], self.carried_by).to(dream.device)
-        errors = sorted(f.error for f in self.frames if not math.isnan(f.error))
-        if errors:
-            self.seam = temporal_error(dream, self._last[-1][2], motion) / max(errors[len(errors) // 2], 1e-9)
+        self.seam = seam_error(temporal_error(dream, self._last[-1][2], motion), [f.error for f in self.frames])
 
     def _errors(self, source: Tensor, dream: Tensor, back: int, motion: Motion) -> tuple[float, float]:
         _, was_source, was_dream = self._last[back]

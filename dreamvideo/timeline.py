@@ -129,7 +129,7 @@ class Timeline:
 
 
 def _counted(moments: Values, t: Values) -> Values:
-    """Count moments: a whole number at each, straight lines between and beyond; all 0 where there is none."""
+    """Count moments: a whole number at each, straight lines between and beyond; −1, none yet, where there is none."""
     if len(moments) < 2:
         return (t >= moments[0]).astype(float) - 1 if len(moments) else np.full_like(t, -1.0)
     return np.interp(t, *_extended(moments))

@@ -122,6 +122,8 @@ def motion(step: Matrix, width: int, height: int) -> Motion:
 def over(step: Matrix, moved: Motion, before: Matrix) -> Motion:
     """Return the motion seen by a camera over a film that moves itself.
 
+    Beyond the film's edge, where its mirror image stands, the dream that comes into sight is that of what it mirrors.
+
     Args:
         step: this frame's view of the film, (3, 3).
         moved: of the film's own frame, from the one before.
@@ -129,21 +131,38 @@ def over(step: Matrix, moved: Motion, before: Matrix) -> Motion:
     """
     height, width = moved.flow.shape[1:]
     x, y = grid(step, width, height)
-    field = [_taken(part, x, y) for part in moved.flow.numpy()]
     trust = _taken(moved.trust[0].numpy(), x, y)
-    return _moved(places(np.linalg.inv(before), x + field[0], y + field[1]), trust)
+    across, down = (_taken(part, x, y) for part in moved.flow.numpy())
+    x, y = x + across * _turned(x, width), y + down * _turned(y, height)
+    back = np.linalg.inv(before)
+    at, image = places(back, x, y), places(back, _mirrored(x, width), _mirrored(y, height))
+    return _moved(np.where(_in_sight(at), at, image), trust)
+
+
+def _mirrored(at: Field, side: int) -> Field:
+    """Return the places along a side that stand, mirrored, at places beyond its ends."""
+    return side - 1 - np.abs(side - 1 - np.mod(at, 2 * (side - 1)))
+
+
+def _turned(at: Field, side: int) -> Field:
+    """Return which way what stands at places along a side goes: −1 where it is mirrored."""
+    return np.where(np.mod(at, 2 * (side - 1)) > side - 1, -1, 1)
 
 
 def _taken(values: Field, x: Field, y: Field) -> Field:
     return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
 
 
+def _in_sight(at: Field) -> NDArray[np.bool_]:
+    height, width = at.shape[1:]
+    x, y = at
+    return (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
+
+
 def _moved(at: Field, trust: Field | float = 1.0) -> Motion:
     """Return the motion that brought every pixel from a place, (2, H, W), px: believed where it was in sight."""
     height, width = at.shape[1:]
-    x, y = at
-    inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
-    held = inside.astype(np.float32)
+    held = _in_sight(at).astype(np.float32)
     held *= cv2.GaussianBlur(held, (0, 0), FEATHER) * trust
     here = np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)))
     return Motion(torch.from_numpy(at - here), torch.from_numpy(held)[None])

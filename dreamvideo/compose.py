@@ -13,6 +13,8 @@ from .flow import Gray, Motion, warp
 from .recipe import Finish, Temporal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .objective import Objective
 
 PROBE = 0.1  # strength of the dream that a frame's room is measured with
@@ -39,17 +41,30 @@ NEED = 8.0  # iterations asked for by a frame all of whose ground is fresh, as a
 LEAST, MOST = 0.5, 2.0  # range of the iterations, as a multiple of the usual
 
 
+def rms(layer: Tensor) -> float:
+    """Return the root mean square of a layer."""
+    return float(layer.square().mean().sqrt())
+
+
+def magnitude(layer: Tensor) -> float:
+    """Return the mean magnitude of a layer: what the strength of a dream is measured by."""
+    return float(layer.abs().mean())
+
+
 @dataclass(frozen=True)
 class Governor:
     """Holds a shot at the strength and the objective of its first, full dream: no burning in, no fading.
 
     Attributes:
-        level: root mean square of that dream's layer, in a frame with room for all of it.
+        level: how large that dream's layer is, in a frame with room for all of it.
         goal: its objective, in such a frame; an objective goes as the square of the room.
         colour: the layer's mean colour, (3, 1, 1), in such a frame.
         drive: how hard ripe ground is dreamed on, as a multiple of the gentle step.
         reached: the last frame's objective over its goal.
         adrift: how much of the goal has still to be found, since the objective has changed.
+        size: what a layer's size is measured with. The root mean square is moved by what stands out: a little, where
+            the dream is added to a film. Where it is the whole picture, which begins as a photo and has its lights and
+            darks spread otherwise by the end, it is the mean magnitude that has to stay.
     """
 
     level: float
@@ -58,12 +73,13 @@ class Governor:
     drive: float = 0.5
     reached: float = 1.0
     adrift: float = 0.0
+    size: Callable[[Tensor], float] = rms
 
     @classmethod
-    def start(cls, image: Tensor, layer: Tensor, objective: float) -> Governor:
+    def start(cls, image: Tensor, layer: Tensor, objective: float, size: Callable[[Tensor], float] = rms) -> Governor:
         """Return the governor of a shot from its first frame, that frame's full dream layer, and its objective."""
         share = room(image)
-        return cls(rms(layer) / share, objective / share**2, _colour(layer) / share)
+        return cls(size(layer) / share, objective / share**2, _colour(layer) / share, size=size)
 
     def after(self, image: Tensor, objective: float, fresh: float) -> Governor:
         """Return the governor after one more frame, of whose ground a share was fresh.
@@ -88,7 +104,7 @@ class Governor:
         of `tint`.
         """
         share = room(image)
-        layer = layer * min(self.level * share / max(rms(layer), 1e-9), RISE)
+        layer = layer * min(self.level * share / max(self.size(layer), 1e-9), RISE)
         return layer + tint * (self.colour * share - _colour(layer))
 
     @property
@@ -126,7 +142,7 @@ def feed(picture: Tensor, state: State, objective: float) -> State:
     """
     ground = _colour(picture)
     flat, layer = ground.expand_as(picture), picture - ground
-    return replace(state, layer=layer, governor=Governor.start(flat, layer, objective), ground=ground)
+    return replace(state, layer=layer, governor=Governor.start(flat, layer, objective, magnitude), ground=ground)
 
 
 def turn(carried: State, share: float) -> State:
@@ -193,11 +209,6 @@ def settle(image: Tensor, layer: Tensor, luma: Gray, objective: float, carried: 
 
 def _colour(layer: Tensor) -> Tensor:
     return layer.mean((1, 2), keepdim=True)
-
-
-def rms(layer: Tensor) -> float:
-    """Return the root mean square of a layer."""
-    return float(layer.square().mean().sqrt())
 
 
 def room(image: Tensor) -> float:

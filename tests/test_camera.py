@@ -25,6 +25,7 @@ from dreamvideo import (
     camera,
     compose,
     dream_video,
+    flow,
     loop,
     measure,
     outpaint,
@@ -97,6 +98,20 @@ def test_a_camera_over_a_film_adds_to_its_motion() -> None:
     moved = camera.over(track.view(2), camera.Motion(own, torch.ones(1, H, W)), track.view(1))
     assert temporal_error(seen[2], seen[1], moved) < 0.02
     assert temporal_error(seen[2], seen[1], camera.motion(track.steps[2], W, H)) > 0.025  # the camera's part alone
+
+
+def test_what_comes_into_sight_beyond_a_films_edge_is_its_mirror_image() -> None:
+    shot = list(clips.pan(W, H, 3))
+    track = path({"pan_x": 2.0, "pan_y": 1.0})  # 13 px a frame, beyond the right and the lower edge
+    seen = [
+        torch.from_numpy(camera.look(e.frame.pixels, track.view(k))).permute(2, 0, 1) / 255 for k, e in enumerate(shot)
+    ]
+    own = torch.from_numpy(np.ascontiguousarray(shot[2].flow.transpose(2, 0, 1)))
+    moved = camera.over(track.view(2), camera.Motion(own, torch.ones(1, H, W)), track.view(1))
+    rim = np.s_[..., 8:-8, W - 10 :]
+    assert moved.trust[rim].min() > 0.9
+    assert float((seen[2] - flow.warp(seen[1], moved.flow))[rim].abs().mean()) < 0.02
+    assert float((seen[2] - flow.warp(seen[1], camera.motion(track.steps[2], W, H).flow))[rim].abs().mean()) > 0.05
 
 
 def test_a_view_leaves_no_black_edges_and_no_pixel_out() -> None:

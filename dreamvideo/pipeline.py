@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import camera, compose, flow, models, objective, shots
+from . import camera, compose, flow, memory, models, objective, shots
 from .compose import State
 from .dream import Dreamer, resize
 from .errors import RecipeError, SourceError
@@ -73,6 +73,8 @@ class Engine:
         self.recipe, self.filming = recipe, timeline is not None
         self.score = Score(recipe, timeline or Timeline(Fraction(24), 1))
         self.device = _device(network.device)
+        if self.device.type == "cpu":
+            memory.keep_pages()
         if network.threads:
             torch.set_num_threads(network.threads)
         goal = objective.parse(self.score.at(0).network.layers or models.default_layers(network.model))

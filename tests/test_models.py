@@ -8,13 +8,16 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+import torch.nn.functional as F
 import torchvision
 from conftest import tensor
 from skimage import data
 from torchvision.models import get_model
 
 from dreamvideo import ModelError, models
+from dreamvideo.models.convolution import Rectified
 from dreamvideo.models.lite0 import SameConv
+from dreamvideo.objective import energy
 
 ESPRESSO, TABBY, TIGER_CAT, EGYPTIAN_CAT = 967, 281, 282, 285
 
@@ -36,22 +39,39 @@ def test_embedded_network_knows_what_it_sees(photo: str, classes: set[int]) -> N
 
 
 def test_same_padding_puts_the_odd_pixel_right_and_below() -> None:
-    conv = SameConv(1, 1, 3, stride=2, relu=False).eval()
-    torch.nn.init.ones_(conv.conv.weight)
+    conv = SameConv(1, 1, 3, stride=2).eval()
+    torch.nn.init.constant_(conv.conv.weight, 0.25)
+    conv.fold()
     row = torch.arange(4.0).expand(1, 1, 4, 4)
     # TensorFlow, 4 wide, kernel 3, stride 2: windows 0-2 and 2-(4), nothing to the left
-    assert torch.allclose(conv(row)[0, 0, 0], torch.tensor([9.0, 15.0]), atol=0.05)
+    assert torch.allclose(conv(row)[0, 0, 0], torch.tensor([9.0, 15.0]) / 4, atol=0.05)
 
 
-def test_folding_changes_no_number() -> None:
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (3, 2), (5, 1), (5, 2)])
+@pytest.mark.parametrize(("height", "width"), [(17, 23), (18, 24), (17, 24)])
+@pytest.mark.parametrize("groups", [1, 12])
+def test_folding_and_rectifying_change_no_number(
+    kernel: int, stride: int, height: int, width: int, groups: int
+) -> None:
     torch.manual_seed(0)
-    conv = SameConv(3, 8, 5, stride=2).eval()
+    conv = SameConv(12 if groups > 1 else 3, 12, kernel, stride, groups).eval()
     conv.norm.running_mean.uniform_(-1, 1)
     conv.norm.running_var.uniform_(0.5, 2)
-    image = torch.rand(1, 3, 17, 23)
-    before = conv(image)
-    conv.fold()
-    assert torch.allclose(conv(image), before, atol=1e-5)
+    torch.nn.init.normal_(conv.conv.weight, std=1.0)
+    image = torch.rand(1, conv.conv.in_channels, height, width, requires_grad=True)
+    margins = []
+    for side in (width, height):  # by the definition of SAME
+        lacking = (-(-side // stride) - 1) * stride + kernel - side
+        margins += [lacking // 2, lacking - lacking // 2]
+    slow = F.relu6(conv.norm(F.conv2d(F.pad(image, margins), conv.conv.weight, None, stride, 0, 1, groups)))
+    there = torch.randn_like(slow)
+    (wanted,) = torch.autograd.grad(slow, image, there)
+    conv.requires_grad_(False).fold()
+    fast = conv(image)
+    assert 0.1 < float((fast == 6).float().mean() + (fast == 0).float().mean()) < 0.9
+    assert torch.allclose(fast, slow, atol=1e-4)
+    (gradient,) = torch.autograd.grad(fast, image, there)
+    assert torch.allclose(gradient, wanted, atol=1e-4 * float(wanted.abs().max()))
 
 
 @pytest.mark.parametrize(
@@ -65,12 +85,16 @@ def test_torchvision_networks_are_cut_where_asked(name: str, layer: str, tmp_pat
     torch.save(whole.state_dict(), tmp_path / "w.pth")
     network = models.load(name, [layer], str(tmp_path / "w.pth"))
     seen = {}
-    dict(whole.named_modules())[layer].register_forward_hook(lambda module, args, out: seen.update(out=out.clone()))
-    image = torch.rand(1, 3, 96, 112)
-    with torch.no_grad():
-        whole((image - network.mean) / network.std)
-        ours = network(image)[layer]
+    dict(whole.requires_grad_(False).named_modules())[layer].register_forward_hook(
+        lambda module, args, out: seen.update(out=out.clone())
+    )
+    image = torch.rand(1, 3, 96, 112, requires_grad=True)
+    whole((image - network.mean) / network.std)
+    ours = network(image)[layer]
     assert torch.allclose(ours, seen["out"], atol=1e-3 * float(seen["out"].abs().max()))
+    wanted, found = (torch.autograd.grad(energy(out), image)[0] for out in (seen["out"], ours))
+    assert torch.allclose(found, wanted, atol=1e-3 * float(wanted.abs().max()))
+    assert sum(isinstance(m, Rectified) for m in network.body.modules()) > 5
     assert not any(isinstance(m, torch.nn.Linear) for m in network.body.modules())  # the classifier is gone
 
 

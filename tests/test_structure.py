@@ -19,6 +19,7 @@ ORDER = [  # a room may import from the rows below its own, and from errors
     {"score"},
     {"recipe", "timeline"},
     {"schedule"},
+    {"memory"},
     {"errors"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

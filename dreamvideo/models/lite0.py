@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from .convolution import rectified
 from .network import EMBEDDED, Network, check_layers, fit, read_weights
 
 # EfficientNet-Lite0 (Tan & Le 2019; the "lite" variant drops squeeze-and-excite and uses ReLU6):
@@ -32,21 +34,20 @@ class SameConv(nn.Module):
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1, relu: bool = True):
         super().__init__()
-        self.kernel, self.stride, self.relu = kernel, stride, relu
-        padding = (kernel - 1) // 2 if stride == 1 else 0
-        self.conv = nn.Conv2d(channels, out, kernel, stride, padding, groups=groups, bias=False)
+        self.stride, self.relu, self.private = stride, relu, False
+        self.margin = (kernel - 1) // 2
+        self.conv = nn.Conv2d(channels, out, kernel, stride, self.margin, groups=groups, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(out, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.stride > 1:
-            x = F.pad(x, self._same(x.shape[-1]) + self._same(x.shape[-2]))
-        x = self.norm(self.conv(x))
-        return F.relu6(x) if self.relu else x  # in place would be slower: autograd then keeps a copy
-
-    def _same(self, size: int) -> tuple[int, int]:
-        out = -(-size // self.stride)
-        total = max((out - 1) * self.stride + self.kernel - size, 0)
-        return total // 2, total - total // 2
+        conv = self.conv
+        if not self.relu:
+            return F.conv2d(x, conv.weight, conv.bias)
+        weight = conv.weight
+        if self.stride > 1:  # one tap of nothing before the others is one pixel less of padding there
+            height, width = x.shape[-2:]
+            weight = F.pad(weight, (1 - width % 2, 0, 1 - height % 2, 0)).contiguous(memory_format=torch.channels_last)
+        return rectified(x, weight, conv.bias, self.stride, (self.margin, self.margin), conv.groups, 6.0, self.private)
 
     def fold(self) -> None:
         """Fold the batch norm into the convolution: same numbers, half the memory traffic."""
@@ -65,6 +66,8 @@ class InvertedResidual(nn.Module):
         self.depthwise = SameConv(wide, wide, kernel, stride, groups=wide)
         self.project = SameConv(wide, out, 1, relu=False)
         self.residual = stride == 1 and channels == out
+        for part in (self.expand, self.depthwise):
+            part.private = True
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.project(self.depthwise(self.expand(x)))

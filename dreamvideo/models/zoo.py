@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from torch import nn
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
 
 from ..errors import ModelError
+from .convolution import Rectified
 from .network import EMBEDDED, Network, check_layers, fit, nearest, read_weights
+
+ALONE = (nn.Conv2d, Rectified, nn.MaxPool2d, nn.AvgPool2d)  # whose gradient is nobody else's
 
 
 def torchvision(name: str, layers: list[str], weights: str) -> Network:
@@ -54,7 +60,40 @@ def _cut(name: str, model: nn.Module, layers: list[str]) -> nn.Module:
     paths = {".".join(parts[: i + 1]) for parts in (n.split(".") for n in nodes) for i in range(len(parts))}
     check_layers(name, layers, sorted(paths))
     extractor = create_feature_extractor(model, return_nodes={layer: layer for layer in layers})
-    return fuse(extractor.eval(), inplace=True, no_trace=True)
+    folded = fuse(extractor.eval(), inplace=True, no_trace=True)
+    assert isinstance(folded, fx.GraphModule)
+    return _rectify(folded)
+
+
+def _rectify(network: fx.GraphModule) -> fx.GraphModule:
+    """Join every convolution with the rectifier that alone looks at it."""
+    for node in list(network.graph.nodes):
+        top = _top(network, node)
+        if top is None or not isinstance(conv := _module(network, node.args[0]), nn.Conv2d):
+            continue
+        plain = conv.stride[0] == conv.stride[1] and conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
+        if plain and conv.dilation == (1, 1) and conv.groups in (1, conv.out_channels) and len(node.args[0].users) == 1:
+            network.set_submodule(node.args[0].target, Rectified(conv, top))
+            node.replace_all_uses_with(node.args[0])
+            network.graph.erase_node(node)
+    for node in network.graph.nodes:
+        if isinstance(join := _module(network, node), Rectified):
+            join.private = all(isinstance(_module(network, user), ALONE) for user in node.users)
+    network.recompile()
+    return network
+
+
+def _module(network: fx.GraphModule, node: Any) -> nn.Module | None:
+    calls = isinstance(node, fx.Node) and node.op == "call_module"
+    return network.get_submodule(str(node.target)) if calls else None
+
+
+def _top(network: fx.GraphModule, node: fx.Node) -> float | None:
+    """Return what a node clips at if it is a rectifier, else None."""
+    module = _module(network, node)
+    if isinstance(module, nn.ReLU) or node.target in (F.relu, torch.relu):
+        return math.inf
+    return 6.0 if isinstance(module, nn.ReLU6) or node.target == F.relu6 else None
 
 
 def check_network(name: str) -> None:

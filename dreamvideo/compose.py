@@ -214,8 +214,10 @@ def _colour(layer: Tensor) -> Tensor:
 def room(image: Tensor) -> float:
     """Return the share of a dream that shows on an image in [0, 1]: 1 on mid-grey, 0.7 on black and white.
 
-    A shot that fades in gives its first dream less room; what it holds back there must not bind the rest.
+    A shot that fades in gives its first dream less room; what it holds back there must not bind the rest. It is told
+    from every fourth pixel.
     """
+    image = image[:, ::2, ::2]
     up, down = (image + PROBE).clamp(max=1) - image, image - (image - PROBE).clamp(min=0)
     return math.sqrt((rms(up) ** 2 + rms(down) ** 2) / 2) / PROBE
 

@@ -146,9 +146,10 @@ class Dreamer:
         steps = torch.full_like(frame[:, :1], self.recipe.step) if step is None else step[None]
         count = self.recipe.iterations if iterations is None else iterations
         sizes = octave_sizes(frame.shape[-2], frame.shape[-1], self.recipe.octaves, self.recipe.octave_scale)
-        added = torch.zeros_like(resize(frame, sizes[0]))
+        whole = frame if carried is None else frame + ground
+        added = frame.new_zeros(*frame.shape[:2], *sizes[0])
         for octave, size in enumerate(sizes):
-            base = self._base(frame, sizes, octave) + resize(ground, size)
+            base = self._base(whole, frame, sizes, octave)
             dream = base + resize(added, size)
             finest = octave == len(sizes) - 1
             added = self.ascend(dream, resize(steps, size), self.shifts(index, octave, count), finest) - base
@@ -183,14 +184,15 @@ class Dreamer:
         with torch.no_grad():
             return float(self.objective(self.network(dream[None])))
 
-    def _base(self, frame: Tensor, sizes: list[tuple[int, int]], octave: int) -> Tensor:
-        """Return the frame as one octave ascends on it.
+    def _base(self, whole: Tensor, frame: Tensor, sizes: list[tuple[int, int]], octave: int) -> Tensor:
+        """Return what one octave ascends on: the frame with the dream it starts from, the `whole`, at its size.
 
         With lost detail given back *after* the ascent, the frame is still as soft as the octave below left it.
         """
+        base = resize(whole, sizes[octave])
         if self.recipe.lost_detail == "after" and octave > 0:
-            frame = resize(frame, sizes[octave - 1])
-        return resize(frame, sizes[octave])
+            base = base - resize(frame, sizes[octave]) + resize(resize(frame, sizes[octave - 1]), sizes[octave])
+        return base
 
     def shifts(self, index: int, octave: int, count: int) -> list[tuple[int, int]]:
         """Draw the jitter (dy, dx) of one octave, px.

@@ -196,7 +196,13 @@ def _cli(kind: Any, prog: str, description: str, argv: list[str]) -> Any:
     told = io.StringIO()
     try:
         with contextlib.redirect_stderr(told):
-            return tyro.cli(kind, prog=prog, description=description, args=argv, config=(tyro.conf.OmitArgPrefixes,))
+            return tyro.cli(
+                kind,
+                prog=prog,
+                description=description,
+                args=argv,
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff),
+            )
     except SystemExit as usage:
         if usage.code:
             words = " ".join(told.getvalue().translate(str.maketrans("", "", "╭╮╰╯─│")).split())

@@ -180,11 +180,12 @@ def seed(state: State, image: Tensor, motion: Motion, temporal: Temporal, fill: 
     return replace(state, layer=layer, ripeness=ripeness)
 
 
-def effort(carried: State, step: float, temporal: Temporal) -> tuple[int, Tensor]:
-    """Return how a frame is dreamed on: iterations per octave, and the step of every pixel (1, H, W).
+def effort(carried: State, step: float, temporal: Temporal) -> tuple[int, int, Tensor]:
+    """Return how a frame is dreamed on: iterations per octave and of the finest, and every pixel's step (1, H, W).
 
     Ripe ground is dreamed as gently as the governor allows, fresh ground harder; the more of either, the more
-    iterations, since many small steps, each at another jitter, shake the dream less than few large ones.
+    iterations, since many small steps, each at another jitter, shake the dream less than few large ones. On ground
+    that is ripe they do not: there the finest octave, half of the work, takes half as many, each as long as two.
     """
     governor, fresh = carried.governor, 1 - carried.ripeness
     drive = max(governor.drive * governor.wanted, temporal.morph)
@@ -194,7 +195,8 @@ def effort(carried: State, step: float, temporal: Temporal) -> tuple[int, Tensor
     iterations = 0 if still else max(round(temporal.refine * need), min(temporal.refine, 1))
     gentle = step * temporal.refine_step * drive
     full = step * min(FRESH * temporal.refine * MOST / max(iterations, 1), HARDEST) * max(governor.wanted, CALM)
-    return iterations, gentle + (full - gentle) * fresh
+    finest = iterations if need > 1 else -(-iterations // 2)
+    return iterations, finest, gentle + (full - gentle) * fresh
 
 
 def settle(image: Tensor, layer: Tensor, luma: Gray, objective: float, carried: State | None) -> State:

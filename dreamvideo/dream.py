@@ -127,6 +127,7 @@ class Dreamer:
         carried: Tensor | None = None,
         iterations: int | None = None,
         step: Tensor | None = None,
+        finest: int | None = None,
     ) -> Tensor:
         """Return the dream layer of an image.
 
@@ -137,6 +138,7 @@ class Dreamer:
             carried: a dream layer of the same shape to start from; None starts from the image alone.
             iterations: ascent steps per octave; the recipe's by default.
             step: the step of every pixel, (1, H, W); the recipe's everywhere by default.
+            finest: ascent steps of the finest octave, if others; they go as far in all.
 
         Returns:
             L of the same shape, so that image + L is the dream; not clamped.
@@ -151,8 +153,11 @@ class Dreamer:
         for octave, size in enumerate(sizes):
             base = self._base(whole, frame, sizes, octave)
             dream = base + resize(added, size)
-            finest = octave == len(sizes) - 1
-            added = self.ascend(dream, resize(steps, size), self.shifts(index, octave, count), finest) - base
+            length, last = resize(steps, size), octave == len(sizes) - 1
+            shifts = self.shifts(index, octave, count)
+            if last and finest is not None and finest < count:
+                length, shifts = length * (count / finest), shifts[:finest]
+            added = self.ascend(dream, length, shifts, last) - base
         return (ground + added)[0]
 
     def ascend(self, dream: Tensor, step: Tensor, shifts: list[tuple[int, int]], finest: bool = True) -> Tensor:

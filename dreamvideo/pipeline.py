@@ -189,8 +189,8 @@ class Engine:
         else:
             carried = compose.seed(state, image, motion.to(self.device), now.temporal, step.fill)
             carried = compose.turn(carried, changed)
-            iterations, steps = compose.effort(carried, now.dream.step, now.temporal)
-            layer = self.dreamer(image, step.frame.index, carried.layer, iterations, steps)
+            iterations, finest, steps = compose.effort(carried, now.dream.step, now.temporal)
+            layer = self.dreamer(image, step.frame.index, carried.layer, iterations, steps, finest)
         value = 0.0
         if now.temporal.flow != "none" or step.frame.held:
             value = self.dreamer.value((image + layer).clamp(0, 1)) / goal.weight
@@ -341,5 +341,7 @@ def _device(name: str) -> torch.device:
 
 def _precision(network: Network, device: torch.device) -> torch.dtype:
     if network.precision == "auto":
-        return torch.float16 if device.type == "cuda" else torch.float32
+        if device.type == "cuda":
+            return torch.float16
+        return torch.bfloat16 if device.type == "cpu" and models.half_pays() else torch.float32
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[network.precision]

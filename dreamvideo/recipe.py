@@ -49,7 +49,8 @@ class Network:
     guide_weight: Annotated[float, Param("how much it leads: 0 not at all, 1 alone", 0, 1, True)] = 1.0
     device: Annotated[str, Param("auto, cpu, cuda, cuda:1, mps")] = "auto"
     precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"], Param("what the network computes in (auto: fp16 on a GPU)")
+        Literal["auto", "fp32", "bf16", "fp16"],
+        Param("what the network computes in (auto: fp16 on a GPU; bf16 on a CPU where that is faster; else fp32)"),
     ] = "auto"
     threads: Annotated[int, Param("CPU threads; 0: all cores", 0, 1024)] = 0
 

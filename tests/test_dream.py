@@ -106,10 +106,40 @@ def test_a_step_map_of_zero_leaves_its_ground_alone(engine: Engine, photo: np.nd
     assert layer[..., 72:].abs().mean() > 0.001
 
 
+def test_fewer_steps_of_the_finest_octave_go_as_far(engine: Engine, photo: np.ndarray) -> None:
+    image = tensor(photo)
+    lengths: dict[tuple[int, ...], list[float]] = {}
+    ascend = engine.dreamer.ascend
+
+    def listen(dream: torch.Tensor, step: torch.Tensor, shifts: list[tuple[int, int]], finest: bool) -> torch.Tensor:
+        lengths.setdefault(tuple(dream.shape[-2:]), []).extend([float(step.mean())] * len(shifts))
+        return ascend(dream, step, shifts, finest)
+
+    engine.dreamer.ascend = listen
+    try:
+        engine.dreamer(image, iterations=4, finest=1)
+    finally:
+        del engine.dreamer.ascend
+    *coarse, last = lengths.values()
+    assert all(len(octave) == 4 for octave in coarse)
+    assert len(last) == 1
+    assert sum(last) == pytest.approx(sum(coarse[0]))
+
+
 def test_the_same_seed_dreams_the_same(engine: Engine, photo: np.ndarray) -> None:
     image = tensor(photo)
     assert torch.equal(engine.dreamer(image), engine.dreamer(image))
     assert engine.dreamer.shifts(1, 0, 8) == engine.dreamer.shifts(1, 0, 8) != engine.dreamer.shifts(2, 0, 8)
+
+
+def test_precision_is_what_the_machine_is_fastest_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a CPU; which of the two it is, the machine decides."""
+    for pays, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(models, "half_pays", lambda pays=pays: pays)
+        engine = Engine(Recipe().set("network.device=cpu"))
+        assert next(engine.dreamer.network.body.parameters()).dtype == dtype
+    fixed = Engine(Recipe().set("network.device=cpu").set("network.precision=bf16"))
+    assert next(fixed.dreamer.network.body.parameters()).dtype == torch.bfloat16
 
 
 def test_half_precision_points_the_same_way(photo: np.ndarray) -> None:

@@ -72,10 +72,11 @@ def test_a_seed_never_outgrows_the_first_dream() -> None:
 
 def test_fresh_ground_is_dreamed_harder_and_a_content_shot_not_at_all() -> None:
     state = replace(held(torch.zeros(3, 8, 8)), ripeness=torch.tensor([[[0.0, 0.5, 1.0]]]))
-    iterations, step = compose.effort(state, 0.01, Temporal(refine=4, refine_step=0.2))
-    assert iterations == 8  # half the frame is fresh
+    iterations, finest, step = compose.effort(state, 0.01, Temporal(refine=4, refine_step=0.2))
+    assert iterations == finest == 8  # half the frame is fresh
     gentle = 0.01 * 0.2 * state.governor.drive
     assert torch.allclose(step, torch.tensor([[[0.004, (0.004 + gentle) / 2, gentle]]]))
+    assert compose.effort(held(torch.zeros(3, 8, 8)), 0.01, Temporal(refine=4))[:2] == (2, 1)  # all ripe
     content = held(torch.zeros(3, 8, 8), reached=1.1)
     assert compose.effort(content, 0.01, Temporal())[0] == 0
     assert compose.effort(content, 0.01, Temporal(morph=1.0))[0] == Temporal().refine  # alive all the same

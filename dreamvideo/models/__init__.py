@@ -12,10 +12,10 @@ import torch
 
 from ..errors import ModelError
 from .lite0 import lite0
-from .network import EMBEDDED, Network
+from .network import EMBEDDED, Network, half_pays
 from .zoo import check_network, torchvision
 
-__all__ = ["EMBEDDED", "Network", "default_layers", "load"]
+__all__ = ["EMBEDDED", "Network", "default_layers", "half_pays", "load"]
 
 # What a network dreams of when the recipe names no layers: those that look best, or the field's habit.
 DEFAULT_LAYERS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import urllib.error
 from pathlib import Path
 
@@ -71,6 +72,22 @@ def test_folding_and_rectifying_change_no_number(
     assert 0.1 < float((fast == 6).float().mean() + (fast == 0).float().mean()) < 0.9
     assert torch.allclose(fast, slow, atol=1e-4)
     (gradient,) = torch.autograd.grad(fast, image, there)
+    assert torch.allclose(gradient, wanted, atol=1e-4 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize(("height", "width"), [(131, 97), (130, 98), (94, 65)])
+def test_strips_change_no_number(height: int, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = models.load(models.EMBEDDED, ["blocks.10"])
+    image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    module = sys.modules["dreamvideo.models.lite0"]
+    found = []
+    for most in (2**40, 60_000):
+        monkeypatch.setattr(module, "WIDE", most)
+        monkeypatch.setattr(module, "STRIP", most)
+        value = energy(network(image)["blocks.10"])
+        found.append((value, torch.autograd.grad(value, image)[0]))
+    (whole, wanted), (strips, gradient) = found
+    assert float(strips.detach()) == pytest.approx(float(whole.detach()), rel=1e-4)
     assert torch.allclose(gradient, wanted, atol=1e-4 * float(wanted.abs().max()))
 
 

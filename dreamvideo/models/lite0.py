@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import Function
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .convolution import rectified
@@ -23,6 +25,9 @@ LITE0_STAGES = [
     (6, 5, 2, 192, 4),
     (6, 3, 1, 320, 1),
 ]
+WIDE = 30 * 2**20  # bytes of a block's wide layer above which it is computed in strips,
+STRIP = 16 * 2**20  # of so much each
+MARGIN = 4  # rows of the output that a strip takes more on either side: what a kernel of 5 sees, and even
 
 
 class SameConv(nn.Module):
@@ -70,8 +75,56 @@ class InvertedResidual(nn.Module):
             part.private = True
 
     def forward(self, x: Tensor) -> Tensor:
+        wide = self.depthwise.conv.in_channels * x.shape[-2] * x.shape[-1] * x.element_size()
+        if wide <= WIDE or x.device.type != "cpu":
+            return self.whole(x)
+        out: Tensor = _Strips.apply(x, self, -(-wide // STRIP))
+        return out
+
+    def whole(self, x: Tensor) -> Tensor:
+        """Return the block's output, all of its channels at once."""
         y = self.project(self.depthwise(self.expand(x)))
         return x + y if self.residual else y
+
+
+class _Strips(Function):
+    """A block strip by strip, of which only what goes in is kept: the wide layers inside are made anew on the way back.
+
+    So a frame takes memory by its narrow layers; and the wide ones, a strip of them at a time, stay in the cache.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, block: InvertedResidual, count: int) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.block, ctx.count = block, count
+        return torch.cat([block.whole(x[..., rows, :])[..., kept, :] for rows, kept, _ in _strips(x, block, count)], -2)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        back = torch.zeros_like(x)
+        for rows, kept, put in _strips(x, ctx.block, ctx.count):
+            strip = x[..., rows, :].detach().requires_grad_()
+            with torch.enable_grad():
+                out = ctx.block.whole(strip)[..., kept, :]
+            back[..., rows, :] += torch.autograd.grad(out, strip, gradient[..., put, :])[0]
+        return back, None, None
+
+
+def _strips(x: Tensor, block: InvertedResidual, count: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Yield the rows that a strip takes, those of its output that are kept, and where these lie in the whole.
+
+    A strip takes a few rows more on either side, where it would else see an edge; it begins on an even row, and has an
+    odd number of them where the picture has, so that SAME pads it alike.
+    """
+    height, stride = x.shape[-2], block.depthwise.stride
+    out = -(-height // stride)
+    each = -(-out // count)
+    for first in range(0, out, each):
+        last = min(first + each, out)
+        top, bottom = max(first - MARGIN, 0), min(last + MARGIN, out)
+        rows = slice(top * stride, bottom * stride - (out * stride - height))
+        yield rows, slice(first - top, last - top), slice(first, last)
 
 
 class Lite0(nn.Module):

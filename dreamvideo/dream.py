@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import tiles
 from .models import Network
 from .objective import Objective
 from .recipe import Dream
@@ -113,10 +114,16 @@ def _unit(band: Tensor) -> Tensor:
 
 
 class Dreamer:
-    """Dreams images with one network, objective and set of numbers; built once for a whole film."""
+    """Dreams images with one network, objective and set of numbers; built once for a whole film.
 
-    def __init__(self, network: Network, objective: Objective, dream: Dream):
-        self.network, self.objective, self.recipe = network, objective, dream
+    Args:
+        network, objective, dream: what it dreams with.
+        memory: bytes that a frame and an ascent step may take together; a larger frame is climbed in tiles.
+    """
+
+    def __init__(self, network: Network, objective: Objective, dream: Dream, memory: float = math.inf):
+        self.network, self.objective, self.recipe, self.memory = network, objective, dream, memory
+        self._appetite: float | None = None
         half = next(network.body.parameters()).dtype == torch.float16
         self.scale = HALF_SCALE if half else 1.0
 
@@ -174,20 +181,43 @@ class Dreamer:
 
         Of the full-sized picture (`finest`) the gradient is softened; a smaller octave is when it is resized.
         """
-        x = dream.roll(shift, (-2, -1)).detach().requires_grad_()
-        with torch.enable_grad():
-            value = self.objective(self.network(x))
-            (gradient,) = torch.autograd.grad(value * self.scale, x)
+        value, gradient = self._climbed(dream.detach().roll(shift, (-2, -1)))
         gradient = gradient.contiguous().roll((-shift[0], -shift[1]), (-2, -1))
         if self.recipe.shaping == "laplacian":
             gradient = laplacian(gradient)
             gradient = soften(gradient) if finest else gradient
-        return float(value.detach()), normalise(gradient)
+        return value, normalise(gradient)
+
+    def _climbed(self, x: Tensor) -> tuple[float, Tensor]:
+        """Return the objective of an image (1, 3, h, w) and its gradient as it is, of the same shape."""
+        value, parts = 0.0, self._tiles(x)
+        gradient = x if len(parts) == 1 else torch.empty_like(x)
+        for tile in parts:
+            seen = x[..., tile.seen[0], tile.seen[1]].requires_grad_()
+            with torch.enable_grad():
+                worth = self.objective(self.network(seen))
+                (back,) = torch.autograd.grad(worth * self.scale, seen)
+            value += float(worth.detach()) * tile.pixels * tile.share
+            if len(parts) == 1:
+                return value / tile.pixels, back
+            gradient[..., tile.put[0], tile.put[1]] = back[..., tile.kept[0], tile.kept[1]] * tile.pixels
+        return value / math.prod(x.shape[-2:]), gradient
 
     def value(self, dream: Tensor) -> float:
         """Return the objective of an image (3, H, W)."""
+        value = 0.0
         with torch.no_grad():
-            return float(self.objective(self.network(dream[None])))
+            for tile in self._tiles(dream):
+                seen = dream[None, ..., tile.seen[0], tile.seen[1]]
+                value += float(self.objective(self.network(seen))) * tile.pixels * tile.share
+        return value / math.prod(dream.shape[-2:])
+
+    def _tiles(self, image: Tensor) -> list[tiles.Tile]:
+        height, width = image.shape[-2:]
+        if self.memory < math.inf and self._appetite is None:
+            self._appetite = tiles.appetite(self.network, image.device)
+        most = (self.memory - tiles.FRAME * height * width) / self._appetite if self._appetite else math.inf
+        return tiles.plan(height, width, most)
 
     def _base(self, whole: Tensor, frame: Tensor, sizes: list[tuple[int, int]], octave: int) -> Tensor:
         """Return what one octave ascends on: the frame with the dream it starts from, the `whole`, at its size.

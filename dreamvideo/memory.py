@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import platform
+import re
 
+import psutil
+import torch
+
+from .errors import RecipeError
+
+SAFE = 0.8  # share of the free memory that is made use of
 MMAP_MAX, TRIM_THRESHOLD, ARENA_MAX = -4, -1, -8  # of glibc's mallopt(3)
 
 
@@ -22,3 +30,38 @@ def keep_pages() -> None:
         libc.mallopt(MMAP_MAX, 0)
         libc.mallopt(TRIM_THRESHOLD, -1)
         libc.mallopt(ARENA_MAX, 1)
+
+
+def parse(text: str) -> float:
+    """Return bytes from `4GB`, `800MB` or `auto`, which is infinite.
+
+    Raises:
+        RecipeError: anything else.
+    """
+    if text == "auto":
+        return math.inf
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt])i?b?", text.strip().lower())
+    if not match:
+        raise RecipeError(f"cannot read the memory {text!r}: write 4GB, 800MB or auto")
+    return float(match[1]) * 1000 ** (1 + "kmgt".index(match[2]))
+
+
+def left(text: str, device: torch.device) -> float:
+    """Return the bytes that frames and ascent steps may take, now that all else is loaded.
+
+    Args:
+        text: what the whole process may take, or on a GPU, all of it there; `auto` for most of what is free.
+        device: where the network is.
+
+    Raises:
+        RecipeError: it cannot be read, or is all taken.
+    """
+    limit = parse(text)
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return min(limit, SAFE * free)
+    held = psutil.Process().memory_info().rss
+    room = min(limit - held, SAFE * psutil.virtual_memory().available)
+    if room <= 0:
+        raise RecipeError(f"--memory {text} is taken before the first frame: give at least {held / 1e9 + 0.5:.1f}GB")
+    return room

@@ -82,7 +82,8 @@ class Engine:
         cuts = recipe.temporal.cuts if recipe.temporal.flow != "none" else "none"
         self.mark = shots.rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
         self._guide = self._features(features.to(self.device), network.guide) if network.guide else {}
-        self.dreamer = Dreamer(features.to(self.device), self._goal(self.score.at(0)), self.score.at(0).dream)
+        room = memory.left(network.memory, self.device)
+        self.dreamer = Dreamer(features.to(self.device), self._goal(self.score.at(0)), self.score.at(0).dream, room)
 
     def _goal(self, now: Recipe) -> objective.Objective:
         """Return a frame's own objective."""

@@ -66,8 +66,8 @@ def test_help_is_quick_grouped_and_loads_no_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for flag in ("model", "weights", "layers", "octaves", "octave-scale", "iterations", "step", "jitter", "strength",
-                 "persistence", "flow", "seed", "device", "precision", "threads", "recipe", "set", "codec", "crf",
-                 "pix-fmt", "size", "start", "end", "fps", "preview", "save-recipe", "overwrite"):  # fmt: skip
+                 "persistence", "flow", "seed", "device", "precision", "threads", "memory", "recipe", "set", "codec",
+                 "crf",                 "pix-fmt", "size", "start", "end", "fps", "preview", "save-recipe", "overwrite"):  # fmt: skip
         assert f"--{flag} " in done.stdout, flag
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from conftest import tensor
+from skimage import data
 
-from dreamvideo import Engine, Recipe, dream, models, objective
+from dreamvideo import Engine, Recipe, RecipeError, dream, models, objective, tiles
 from dreamvideo.dream import Dreamer, octave_sizes
 from dreamvideo.recipe import Dream, preset_tables
 
@@ -140,6 +142,45 @@ def test_precision_is_what_the_machine_is_fastest_in(monkeypatch: pytest.MonkeyP
         assert next(engine.dreamer.network.body.parameters()).dtype == dtype
     fixed = Engine(Recipe().set("network.device=cpu").set("network.precision=bf16"))
     assert next(fixed.dreamer.network.body.parameters()).dtype == torch.bfloat16
+
+
+def test_tiles_climb_as_the_whole_frame_does(engine: Engine) -> None:
+    astronaut = tensor(cv2.resize(data.astronaut(), (384, 288), interpolation=cv2.INTER_AREA))[None]
+    whole = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
+    tiled = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
+    step = tiles.appetite(tiled.network, astronaut.device)
+    tiled.memory = (tiles.FRAME * 384 * 288) + 0.7 * step * 384 * 288
+    assert len(tiled._tiles(astronaut)) == 2
+    wanted, found = whole.gradient(astronaut)[1], tiled.gradient(astronaut)[1]
+    assert float(torch.cosine_similarity(wanted.flatten(), found.flatten(), 0)) > 0.99
+    seam = next(iter(tiled._tiles(astronaut))).put[1].stop
+    across = (found.diff(dim=-1).abs().mean((0, 1, 2)), wanted.diff(dim=-1).abs().mean((0, 1, 2)))
+    assert float(across[0][seam - 1]) < 1.5 * float(across[1][seam - 9 : seam + 8].mean())  # no step where they meet
+
+
+@pytest.mark.parametrize(("height", "width", "most"), [(720, 1280, 3e5), (721, 1283, 1e5), (300, 4000, 2e5)])
+def test_tiles_make_up_the_frame(height: int, width: int, most: float) -> None:
+    covered = torch.zeros(height, width)
+    parts = tiles.plan(height, width, most)
+    for tile in parts:
+        assert tile.pixels <= most
+        seen = torch.zeros(height, width)
+        seen[tile.seen] = 1
+        assert seen[tile.seen][tile.kept].shape == covered[tile.put].shape
+        covered[tile.put] += 1
+        assert all(side.start % tiles.GRID == 0 for side in tile.seen)
+    assert covered.min() == covered.max() == 1
+    assert len(parts) < 4 * height * width / most + 3
+
+
+def test_memory_that_does_not_do_is_told() -> None:
+    for text in ("4", "much", "-1GB"):
+        with pytest.raises(RecipeError, match="write 4GB"):
+            Engine(Recipe().set(f"network.memory={text}"))
+    with pytest.raises(RecipeError, match="give at least"):
+        Engine(Recipe().set("network.device=cpu").set("network.memory=10MB"))
+    with pytest.raises(RecipeError, match="give --memory more"):
+        tiles.plan(4000, 4000, 1e4)
 
 
 def test_half_precision_points_the_same_way(photo: np.ndarray) -> None:

@@ -1,0 +1,102 @@
+"""Where a frame is too large for the memory, it is climbed tile by tile.
+
+The tiles overlap, and only their middles are kept; the gradient is shaped and normalised over the whole frame, and the
+frame lies elsewhere on the tiles at every step, as the jitter moves it. So no seam can form.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .errors import RecipeError
+
+GRID = 32  # px; where tiles begin: what every network divides its picture by, so that a tile is seen as the frame is
+HALO = 64  # px that a tile sees of its neighbours
+MOST = 64  # rows, and columns, of tiles
+PROBE = 256  # px; side of the picture that tells what a step takes
+WORKING = 1.8  # what a step holds at most, as a multiple of what it keeps for the way back
+FRAME = 350.0  # bytes a pixel of the frame takes beside: it, its motion, its dream, and those of the frames read ahead
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of a frame.
+
+    Attributes:
+        seen: the rows and columns that are looked at.
+        kept: of these, the ones whose gradient counts.
+        put: where these lie in the frame.
+    """
+
+    seen: tuple[slice, slice]
+    kept: tuple[slice, slice]
+    put: tuple[slice, slice]
+
+    @property
+    def pixels(self) -> int:
+        """How many are looked at."""
+        return math.prod(side.stop - side.start for side in self.seen)
+
+    @property
+    def share(self) -> float:
+        """How much of what is looked at counts."""
+        return math.prod(side.stop - side.start for side in self.put) / self.pixels
+
+
+def plan(height: int, width: int, most: float) -> list[Tile]:
+    """Cut a frame into the fewest tiles that see at most so many pixels each.
+
+    Raises:
+        RecipeError: even the smallest tiles see more.
+    """
+    grids = sorted(((r, c) for r in range(1, MOST + 1) for c in range(1, MOST + 1)), key=lambda g: (math.prod(g), g))
+    for rows, columns in grids:
+        across, down = _cut(width, columns), _cut(height, rows)
+        if max(_reach(side, width) for side in across) * max(_reach(side, height) for side in down) <= most:
+            return [_tile(y, x, height, width) for y in down for x in across]
+    raise RecipeError(f"a frame of {width}x{height} cannot be dreamed in so little memory: give --memory more")
+
+
+def appetite(network: Callable[[Tensor], object], device: torch.device) -> float:
+    """Return how many bytes an ascent step takes for every pixel it looks at, found on a small picture."""
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    picture = torch.zeros(1, 3, PROBE, PROBE, device=device, requires_grad=True)
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        held = network(picture)
+    del held
+    return WORKING * sum(kept.values()) / PROBE**2
+
+
+def _cut(side: int, count: int) -> list[slice]:
+    """Cut a side into at most so many parts, all but the last of one length."""
+    length = -(-side // (count * GRID)) * GRID
+    return [slice(first, min(first + length, side)) for first in range(0, side, length)]
+
+
+def _around(part: slice, side: int) -> slice:
+    return slice(max(part.start - HALO, 0), min(part.stop + HALO, side))
+
+
+def _reach(part: slice, side: int) -> int:
+    around = _around(part, side)
+    return around.stop - around.start
+
+
+def _tile(rows: slice, columns: slice, height: int, width: int) -> Tile:
+    seen = _around(rows, height), _around(columns, width)
+    kept = tuple(
+        slice(part.start - around.start, part.stop - around.start)
+        for part, around in zip((rows, columns), seen, strict=True)
+    )
+    return Tile(seen, (kept[0], kept[1]), (rows, columns))

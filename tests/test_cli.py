@@ -67,7 +67,7 @@ def test_help_is_quick_grouped_and_loads_no_torch() -> None:
     assert done.returncode == 0, done.stderr
     for flag in ("model", "weights", "layers", "octaves", "octave-scale", "iterations", "step", "jitter", "strength",
                  "persistence", "flow", "seed", "device", "precision", "threads", "memory", "recipe", "set", "codec",
-                 "crf",                 "pix-fmt", "size", "start", "end", "fps", "preview", "save-recipe", "overwrite"):  # fmt: skip
+                 "crf", "pix-fmt", "size", "start", "end", "fps", "preview", "save-recipe", "overwrite"):  # fmt: skip
         assert f"--{flag} " in done.stdout, flag
 
 

@@ -124,6 +124,7 @@ class Dreamer:
     def __init__(self, network: Network, objective: Objective, dream: Dream, memory: float = math.inf):
         self.network, self.objective, self.recipe, self.memory = network, objective, dream, memory
         self._appetite: float | None = None
+        self._frame = 0
         half = next(network.body.parameters()).dtype == torch.float16
         self.scale = HALF_SCALE if half else 1.0
 
@@ -151,6 +152,7 @@ class Dreamer:
             L of the same shape, so that image + L is the dream; not clamped.
         """
         frame = image[None]
+        self._frame = max(self._frame, math.prod(image.shape[1:]))
         ground = torch.zeros_like(frame) if carried is None else carried[None]
         steps = torch.full_like(frame[:, :1], self.recipe.step) if step is None else step[None]
         count = self.recipe.iterations if iterations is None else iterations
@@ -216,7 +218,8 @@ class Dreamer:
         height, width = image.shape[-2:]
         if self.memory < math.inf and self._appetite is None:
             self._appetite = tiles.appetite(self.network, image.device)
-        most = (self.memory - tiles.FRAME * height * width) / self._appetite if self._appetite else math.inf
+        self._frame = max(self._frame, height * width)  # a small octave, too, stands beside the whole frame
+        most = (self.memory - tiles.FRAME * self._frame) / self._appetite if self._appetite else math.inf
         return tiles.plan(height, width, most)
 
     def _base(self, whole: Tensor, frame: Tensor, sizes: list[tuple[int, int]], octave: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import urllib.error
 from pathlib import Path
@@ -16,6 +17,7 @@ from skimage import data
 from torchvision.models import get_model
 
 from dreamvideo import ModelError, models
+from dreamvideo.models import winograd
 from dreamvideo.models.convolution import Rectified
 from dreamvideo.models.lite0 import SameConv
 from dreamvideo.objective import energy
@@ -73,6 +75,20 @@ def test_folding_and_rectifying_change_no_number(
     assert torch.allclose(fast, slow, atol=1e-4)
     (gradient,) = torch.autograd.grad(fast, image, there)
     assert torch.allclose(gradient, wanted, atol=1e-4 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 64), (33, 47), (3, 5)])
+def test_winograds_way_is_the_same_convolution(height: int, width: int) -> None:
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(96, 128, 3, padding=1).requires_grad_(False)
+    assert winograd.suits(conv.weight, 1, (1, 1), 1)
+    image = torch.rand(1, 96, height, width).to(memory_format=torch.channels_last).requires_grad_()
+    slow, fast = conv(image).relu(), Rectified(conv, math.inf)(image)
+    assert torch.allclose(fast, slow, atol=1e-4 * float(slow.detach().max()))
+    there = torch.randn_like(slow)
+    wanted, found = (torch.autograd.grad(out, image, there)[0] for out in (slow, fast))
+    assert torch.allclose(found, wanted, atol=1e-4 * float(wanted.abs().max()))
+    assert not winograd.suits(torch.nn.Conv2d(96, 128, 3).bfloat16().weight, 1, (1, 1), 1)
 
 
 @pytest.mark.parametrize(("height", "width"), [(131, 97), (130, 98), (94, 65)])

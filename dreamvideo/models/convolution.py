@@ -7,6 +7,8 @@ way. These networks are bound by that traffic, so both steps are one here, and w
 from __future__ import annotations
 
 import functools
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +16,31 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from . import winograd
+
 FEW = 8  # channels of a picture, or little more: led back phase by phase
+
+
+@dataclass(frozen=True)
+class How:
+    """How a convolution is made.
+
+    Attributes:
+        stride: of rows and columns.
+        padding: (rows, columns), on both sides of each.
+        groups: 1, or as many as channels.
+        top: the values are held within [0, top]: 6 for ReLU6, infinite for ReLU.
+        private: that nothing but another convolution looks at the result: the gradient there is then nobody else's,
+            and is made use of in place.
+        spread: the weight as Winograd's way takes it, there and back; None for the usual way.
+    """
+
+    stride: int = 1
+    padding: tuple[int, int] = (0, 0)
+    groups: int = 1
+    top: float = math.inf
+    private: bool = False
+    spread: tuple[Tensor, Tensor] | None = None
 
 
 class Rectified(nn.Module):
@@ -25,7 +51,7 @@ class Rectified(nn.Module):
         top: 6 for ReLU6, infinite for ReLU.
 
     Attributes:
-        private: see `rectified`.
+        private: see `How`.
     """
 
     def __init__(self, conv: nn.Conv2d, top: float):
@@ -33,69 +59,58 @@ class Rectified(nn.Module):
         self.conv, self.top, self.private = conv, top, False
 
     def forward(self, x: Tensor) -> Tensor:
+        return rectified(x, self.conv.weight, self.conv.bias, self._how(self.conv.weight))
+
+    def _how(self, weight: Tensor) -> How:
         conv = self.conv
         assert not isinstance(conv.padding, str)
-        rows, columns = conv.padding
-        return rectified(
-            x, conv.weight, conv.bias, conv.stride[0], (rows, columns), conv.groups, self.top, self.private
-        )
+        stride, (rows, columns) = conv.stride[0], conv.padding
+        spread = None
+        if winograd.suits(weight, stride, (rows, columns), conv.groups):
+            spread = self._spread
+        return How(stride, (rows, columns), conv.groups, self.top, self.private, spread)
+
+    @functools.cached_property
+    def _spread(self) -> tuple[Tensor, Tensor]:
+        weight = self.conv.weight.detach()
+        return winograd.spread(weight), winograd.spread(winograd.turned(weight))
 
 
-def rectified(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: int,
-    padding: tuple[int, int],
-    groups: int,
-    top: float,
-    private: bool = False,
-) -> Tensor:
-    """Return a convolution held within [0, top]; its gradient leads back to x alone.
-
-    Args:
-        x: (N, C, H, W).
-        weight, bias: frozen.
-        stride: of rows and columns.
-        padding: (rows, columns), on both sides of each.
-        groups: 1, or as many as channels.
-        top: 6 for ReLU6, infinite for ReLU.
-        private: that nothing but another convolution looks at the result: the gradient there is then nobody else's,
-            and is made use of in place.
-    """
+def rectified(x: Tensor, weight: Tensor, bias: Tensor | None, how: How) -> Tensor:
+    """Return a convolution of x (N, C, H, W) held within [0, top]; its gradient leads back to x alone."""
     if not (x.requires_grad and torch.is_grad_enabled()):
-        return _forward(x, weight, bias, stride, padding, groups, top)
-    out: Tensor = _Rectified.apply(x, weight, private, bias, stride, padding, groups, top)
+        return _forward(x, weight, bias, how)
+    out: Tensor = _Rectified.apply(x, weight, bias, how)
     return out
 
 
 class _Rectified(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, private: bool, *settings: Any) -> Tensor:
-        y = _forward(x, weight, *settings)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, how: How) -> Tensor:
+        y = _forward(x, weight, bias, how)
         ctx.save_for_backward(x, y, weight)  # x is what another layer has put out and keeps: nothing is kept twice
-        ctx.private, ctx.settings = private, settings
+        ctx.how = how
         return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         x, y, weight = ctx.saved_tensors
-        _, stride, padding, groups, top = ctx.settings
-        out = gradient if ctx.private else torch.empty_like(y)
-        passed = torch.ops.aten.hardtanh_backward.grad_input(gradient, y, 0.0, top, grad_input=out)
-        return _back(passed, x, weight, stride, padding, groups), *[None] * 7
+        out = gradient if ctx.how.private else torch.empty_like(y)
+        passed = torch.ops.aten.hardtanh_backward.grad_input(gradient, y, 0.0, ctx.how.top, grad_input=out)
+        return _back(passed, x, weight, ctx.how), None, None, None
 
 
-def _forward(
-    x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: tuple[int, int], groups: int, top: float
-) -> Tensor:
+def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, how: How) -> Tensor:
+    if how.spread is not None and len(x) == 1:
+        return winograd.convolve(x, how.spread[0], bias, how.top)
+    stride = (how.stride, how.stride)
     if x.device.type == "cpu" and _fuses():
-        rectifier = ("relu", [], "") if top == float("inf") else ("hardtanh", [0.0, top], "")
+        rectifier = ("relu", [], "") if math.isinf(how.top) else ("hardtanh", [0.0, how.top], "")
         y: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, weight, bias, padding, (stride, stride), (1, 1), groups, *rectifier
+            x, weight, bias, how.padding, stride, (1, 1), how.groups, *rectifier
         )
         return y
-    return F.conv2d(x, weight, bias, stride, padding, 1, groups).clamp_(0.0, top)
+    return F.conv2d(x, weight, bias, stride, how.padding, 1, how.groups).clamp_(0.0, how.top)
 
 
 @functools.cache
@@ -104,15 +119,18 @@ def _fuses() -> bool:
     return hasattr(torch.ops.mkldnn, "_convolution_pointwise")  # where PyTorch is built without oneDNN it is not
 
 
-def _back(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: tuple[int, int], groups: int) -> Tensor:
+def _back(gradient: Tensor, x: Tensor, weight: Tensor, how: How) -> Tensor:
     """Return the gradient at x of a convolution, from that at what it puts out."""
-    if groups == 1 and weight.shape[1] < FEW:
-        return _phases(gradient, weight, stride, padding, x.shape[-2:])
-    if groups == weight.shape[0] and stride == 1:  # the same convolution, turned round: the fastest kernel there is
-        rows, columns = weight.shape[-2] - 1 - padding[0], weight.shape[-1] - 1 - padding[1]
-        return F.conv2d(gradient, weight.flip(2, 3), None, 1, (rows, columns), 1, groups)
+    if how.spread is not None and len(x) == 1:
+        return winograd.convolve(gradient, how.spread[1])
+    if how.groups == 1 and weight.shape[1] < FEW:
+        return _phases(gradient, weight, how.stride, how.padding, x.shape[-2:])
+    if how.groups == weight.shape[0] and how.stride == 1:  # the same convolution, turned round: the fastest there is
+        rows, columns = (k - 1 - p for k, p in zip(weight.shape[-2:], how.padding, strict=True))
+        return F.conv2d(gradient, weight.flip(2, 3), None, 1, (rows, columns), 1, how.groups)
+    stride = (how.stride, how.stride)
     back: Tensor = torch.ops.aten.convolution_backward(
-        gradient, x, weight, None, (stride, stride), padding, (1, 1), False, (0, 0), groups, (True, False, False)
+        gradient, x, weight, None, stride, how.padding, (1, 1), False, (0, 0), how.groups, (True, False, False)
     )[0]
     return back
 

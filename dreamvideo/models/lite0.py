@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .convolution import rectified
+from .convolution import How, rectified
 from .network import EMBEDDED, Network, check_layers, fit, read_weights
 
 # EfficientNet-Lite0 (Tan & Le 2019; the "lite" variant drops squeeze-and-excite and uses ReLU6):
@@ -52,7 +52,8 @@ class SameConv(nn.Module):
         if self.stride > 1:  # one tap of nothing before the others is one pixel less of padding there
             height, width = x.shape[-2:]
             weight = F.pad(weight, (1 - width % 2, 0, 1 - height % 2, 0)).contiguous(memory_format=torch.channels_last)
-        return rectified(x, weight, conv.bias, self.stride, (self.margin, self.margin), conv.groups, 6.0, self.private)
+        how = How(self.stride, (self.margin, self.margin), conv.groups, 6.0, self.private)
+        return rectified(x, weight, conv.bias, how)
 
     def fold(self) -> None:
         """Fold the batch norm into the convolution: same numbers, half the memory traffic."""

@@ -214,7 +214,7 @@ class Dreamer:
                 value += float(self.objective(self.network(seen))) * tile.pixels * tile.share
         return value / math.prod(dream.shape[-2:])
 
-    def _tiles(self, image: Tensor) -> list[tiles.Tile]:
+    def _tiles(self, image: Tensor) -> tuple[tiles.Tile, ...]:
         height, width = image.shape[-2:]
         if self.memory < math.inf and self._appetite is None:
             self._appetite = tiles.appetite(self.network, image.device)

@@ -6,6 +6,7 @@ frame lies elsewhere on the tiles at every step, as the jitter moves it. So no s
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,17 +49,20 @@ class Tile:
         return math.prod(side.stop - side.start for side in self.put) / self.pixels
 
 
-def plan(height: int, width: int, most: float) -> list[Tile]:
+@functools.lru_cache(64)
+def plan(height: int, width: int, most: float) -> tuple[Tile, ...]:
     """Cut a frame into the fewest tiles that see at most so many pixels each.
 
     Raises:
         RecipeError: even the smallest tiles see more.
     """
+    if height * width <= most:
+        return (_tile(slice(0, height), slice(0, width), height, width),)
     grids = sorted(((r, c) for r in range(1, MOST + 1) for c in range(1, MOST + 1)), key=lambda g: (math.prod(g), g))
     for rows, columns in grids:
         across, down = _cut(width, columns), _cut(height, rows)
         if max(_reach(side, width) for side in across) * max(_reach(side, height) for side in down) <= most:
-            return [_tile(y, x, height, width) for y in down for x in across]
+            return tuple(_tile(y, x, height, width) for y in down for x in across)
     raise RecipeError(f"a frame of {width}x{height} cannot be dreamed in so little memory: give --memory more")
 
 

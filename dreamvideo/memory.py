@@ -13,7 +13,8 @@ import torch
 
 from .errors import RecipeError
 
-SAFE = 0.8  # share of the free memory that is made use of
+SHARE = 0.7  # of the machine's memory, that is made use of
+STEP = 2**28  # bytes that what is held is rounded up to, so that it is the same in every run
 MMAP_MAX, TRIM_THRESHOLD = -4, -1  # of glibc's mallopt(3)
 
 
@@ -49,7 +50,8 @@ def left(text: str, device: torch.device) -> float:
     """Return the bytes that frames and ascent steps may take, now that all else is loaded.
 
     Args:
-        text: what the whole process may take, or on a GPU, all of it there; `auto` for most of what is free.
+        text: what the whole process may take, or on a GPU, all of it there; `auto` for most of what the machine has,
+            not of what is free: a render must not come out otherwise because something else was running.
         device: where the network is.
 
     Raises:
@@ -57,10 +59,9 @@ def left(text: str, device: torch.device) -> float:
     """
     limit = parse(text)
     if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return min(limit, SAFE * free)
-    held = psutil.Process().memory_info().rss
-    room = min(limit - held, SAFE * psutil.virtual_memory().available)
+        return min(limit, SHARE * torch.cuda.get_device_properties(device).total_memory)
+    held = math.ceil(psutil.Process().memory_info().rss / STEP) * STEP
+    room = min(limit, SHARE * psutil.virtual_memory().total) - held
     if room <= 0:
         raise RecipeError(f"--memory {text} is taken before the first frame: give at least {held / 1e9 + 0.5:.1f}GB")
     return room

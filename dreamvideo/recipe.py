@@ -53,7 +53,7 @@ class Network:
         Param("what the network computes in (auto: fp16 on a GPU; bf16 on a CPU where that is faster; else fp32)"),
     ] = "auto"
     threads: Annotated[int, Param("CPU threads; 0: all cores", 0, 1024)] = 0
-    memory: Annotated[str, Param("most it may take, like 4GB (auto: what is free); larger frames are tiled")] = "auto"
+    memory: Annotated[str, Param("most it may take, like 4GB (auto: most there is); larger frames are tiled")] = "auto"
 
 
 @dataclass(frozen=True)

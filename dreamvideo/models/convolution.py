@@ -104,7 +104,7 @@ def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, how: How) -> Tensor
     if how.spread is not None and len(x) == 1:
         return winograd.convolve(x, how.spread[0], bias, how.top)
     stride = (how.stride, how.stride)
-    if x.device.type == "cpu" and _fuses():
+    if x.device.type == "cpu" and _fuses(x.dtype):
         rectifier = ("relu", [], "") if math.isinf(how.top) else ("hardtanh", [0.0, how.top], "")
         y: Tensor = torch.ops.mkldnn._convolution_pointwise(
             x, weight, bias, how.padding, stride, (1, 1), how.groups, *rectifier
@@ -114,9 +114,13 @@ def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, how: How) -> Tensor
 
 
 @functools.cache
-def _fuses() -> bool:
-    """Whether this build of PyTorch brings the operator by which its own compiler rectifies in the same pass."""
-    return hasattr(torch.ops.mkldnn, "_convolution_pointwise")  # where PyTorch is built without oneDNN it is not
+def _fuses(dtype: torch.dtype) -> bool:
+    """Whether this PyTorch, on this CPU, has the operator by which its own compiler rectifies in the same pass."""
+    if not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):  # where it is built without oneDNN
+        return False
+    if dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return dtype == torch.float32
 
 
 def _back(gradient: Tensor, x: Tensor, weight: Tensor, how: How) -> Tensor:

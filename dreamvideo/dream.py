@@ -183,7 +183,7 @@ class Dreamer:
 
         Of the full-sized picture (`finest`) the gradient is softened; a smaller octave is when it is resized.
         """
-        value, gradient = self._climbed(dream.detach().roll(shift, (-2, -1)))
+        value, gradient = self._climbed(dream.roll(shift, (-2, -1)))
         gradient = gradient.contiguous().roll((-shift[0], -shift[1]), (-2, -1))
         if self.recipe.shaping == "laplacian":
             gradient = laplacian(gradient)
@@ -192,18 +192,23 @@ class Dreamer:
 
     def _climbed(self, x: Tensor) -> tuple[float, Tensor]:
         """Return the objective of an image (1, 3, h, w) and its gradient as it is, of the same shape."""
-        value, parts = 0.0, self._tiles(x)
-        gradient = x if len(parts) == 1 else torch.empty_like(x)
+        parts = self._tiles(x)
+        if len(parts) == 1:
+            return self._back(x)
+        value, gradient = 0.0, torch.empty_like(x)
         for tile in parts:
-            seen = x[..., tile.seen[0], tile.seen[1]].requires_grad_()
-            with torch.enable_grad():
-                worth = self.objective(self.network(seen))
-                (back,) = torch.autograd.grad(worth * self.scale, seen)
-            value += float(worth.detach()) * tile.pixels * tile.share
-            if len(parts) == 1:
-                return value / tile.pixels, back
+            worth, back = self._back(x[..., tile.seen[0], tile.seen[1]])
+            value += worth * tile.counted
             gradient[..., tile.put[0], tile.put[1]] = back[..., tile.kept[0], tile.kept[1]] * tile.pixels
         return value / math.prod(x.shape[-2:]), gradient
+
+    def _back(self, seen: Tensor) -> tuple[float, Tensor]:
+        """Go through the network and back: return the objective and its gradient."""
+        seen = seen.detach().requires_grad_()
+        with torch.enable_grad():
+            value = self.objective(self.network(seen))
+            (gradient,) = torch.autograd.grad(value * self.scale, seen)
+        return float(value.detach()), gradient
 
     def value(self, dream: Tensor) -> float:
         """Return the objective of an image (3, H, W)."""
@@ -211,7 +216,7 @@ class Dreamer:
         with torch.no_grad():
             for tile in self._tiles(dream):
                 seen = dream[None, ..., tile.seen[0], tile.seen[1]]
-                value += float(self.objective(self.network(seen))) * tile.pixels * tile.share
+                value += float(self.objective(self.network(seen))) * tile.counted
         return value / math.prod(dream.shape[-2:])
 
     def _tiles(self, image: Tensor) -> tuple[tiles.Tile, ...]:

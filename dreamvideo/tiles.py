@@ -44,9 +44,9 @@ class Tile:
         return math.prod(side.stop - side.start for side in self.seen)
 
     @property
-    def share(self) -> float:
-        """How much of what is looked at counts."""
-        return math.prod(side.stop - side.start for side in self.put) / self.pixels
+    def counted(self) -> int:
+        """How many count."""
+        return math.prod(side.stop - side.start for side in self.put)
 
 
 @functools.lru_cache(64)

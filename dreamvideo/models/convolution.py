@@ -59,16 +59,13 @@ class Rectified(nn.Module):
         self.conv, self.top, self.private = conv, top, False
 
     def forward(self, x: Tensor) -> Tensor:
-        return rectified(x, self.conv.weight, self.conv.bias, self._how(self.conv.weight))
-
-    def _how(self, weight: Tensor) -> How:
         conv = self.conv
         assert not isinstance(conv.padding, str)
         stride, (rows, columns) = conv.stride[0], conv.padding
-        spread = None
-        if winograd.suits(weight, stride, (rows, columns), conv.groups):
-            spread = self._spread
-        return How(stride, (rows, columns), conv.groups, self.top, self.private, spread)
+        suits = winograd.suits(conv.weight, stride, (rows, columns), conv.groups)
+        spread = self._spread if suits else None
+        how = How(stride, (rows, columns), conv.groups, self.top, self.private, spread)
+        return rectified(x, conv.weight, conv.bias, how)
 
     @functools.cached_property
     def _spread(self) -> tuple[Tensor, Tensor]:

@@ -141,12 +141,14 @@ def over(step: Matrix, moved: Motion, before: Matrix) -> Motion:
 
 def _mirrored(at: Field, side: int) -> Field:
     """Return the places along a side that stand, mirrored, at places beyond its ends."""
-    return side - 1 - np.abs(side - 1 - np.mod(at, 2 * (side - 1)))
+    last = np.float32(max(side - 1, 0.5))  # a single row stands everywhere
+    return last - np.abs(last - np.mod(at, 2 * last))
 
 
 def _turned(at: Field, side: int) -> Field:
     """Return which way what stands at places along a side goes: −1 where it is mirrored."""
-    return np.where(np.mod(at, 2 * (side - 1)) > side - 1, -1, 1)
+    last = max(side - 1, 0.5)
+    return np.where(np.mod(at, 2 * last) > last, -1, 1)
 
 
 def _taken(values: Field, x: Field, y: Field) -> Field:

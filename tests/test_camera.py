@@ -114,6 +114,13 @@ def test_what_comes_into_sight_beyond_a_films_edge_is_its_mirror_image() -> None
     assert float((seen[2] - flow.warp(seen[1], camera.motion(track.steps[2], W, H).flow))[rim].abs().mean()) > 0.05
 
 
+def test_a_film_of_one_row_is_mirrored_too() -> None:
+    view = np.array([[1.0, 0, 3], [0, 1, 2], [0, 0, 1]])
+    moved = camera.over(view, camera.Motion(torch.zeros(2, 1, W), torch.ones(1, 1, W)), np.eye(3))
+    assert torch.isfinite(moved.flow).all()
+    assert moved.trust.min() > 0.9
+
+
 def test_a_view_leaves_no_black_edges_and_no_pixel_out() -> None:
     white = np.full((H, W, 3), 255, np.uint8)
     for settings in ({"zoom": 0.4}, {"rotate": 45.0}, {"pan_x": 1.0}, {"tilt_x": 0.5}):

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import tiles
+from .graphs import Graphs
 from .models import Network
 from .objective import Objective
 from .recipe import Dream
@@ -51,6 +52,23 @@ def resize(image: Tensor, size: Sequence[int]) -> Tensor:
 def normalise(gradient: Tensor) -> Tensor:
     """Divide a gradient by its mean magnitude, so that one step moves a pixel by `step` on average."""
     return gradient / gradient.abs().mean().clamp_min(1e-7)
+
+
+def rolled(image: Tensor, shift: Tensor) -> Tensor:
+    """Return images (N, C, H, W) rolled round by a shift (2,), (dy, dx) in px.
+
+    Elsewhere than on a CPU, the shift stays where it is: to ask for it would be to wait for all that is under way.
+    """
+    if not shift.is_cpu:
+        return _looked_up(image, shift)
+    return image.roll(shift.tolist(), (-2, -1))
+
+
+def _looked_up(image: Tensor, shift: Tensor) -> Tensor:
+    for axis, by in zip((-2, -1), shift, strict=True):
+        side = image.shape[axis]
+        image = image.index_select(axis, (torch.arange(side, device=image.device) - by) % side)
+    return image
 
 
 def laplacian(gradient: Tensor, bands: int = BANDS) -> Tensor:
@@ -125,6 +143,7 @@ class Dreamer:
         self.network, self.objective, self.recipe, self.memory = network, objective, dream, memory
         self._appetite: float | None = None
         self._frame = 0
+        self._graphs = Graphs() if next(network.body.parameters()).is_cuda else None
         half = next(network.body.parameters()).dtype == torch.float16
         self.scale = HALF_SCALE if half else 1.0
 
@@ -163,52 +182,63 @@ class Dreamer:
             base = self._base(whole, frame, sizes, octave)
             dream = base + resize(added, size)
             length, last = resize(steps, size), octave == len(sizes) - 1
-            shifts = self.shifts(index, octave, count)
+            shifts = self.shifts(index, octave, count).to(frame.device)
             if last and finest is not None and finest < count:
                 length, shifts = length * (count / finest), shifts[:finest]
             added = self.ascend(dream, length, shifts, last) - base
         return (ground + added)[0]
 
-    def ascend(self, dream: Tensor, step: Tensor, shifts: list[tuple[int, int]], finest: bool = True) -> Tensor:
-        """Climb the objective from an image (1, 3, h, w): one normalised gradient step (1, 1, h, w) per shift."""
+    def ascend(self, dream: Tensor, step: Tensor, shifts: Tensor, finest: bool = True) -> Tensor:
+        """Climb the objective from an image (1, 3, h, w): a gradient step (1, 1, h, w) per shift (n, 2)."""
+        if self.recipe.max_loss < math.inf:
+            for shift in shifts:
+                value, gradient = self.gradient(dream, shift, finest)
+                if value > self.recipe.max_loss:
+                    break
+                dream = dream + step * gradient
+            return dream
+
+        def climb(dream: Tensor, step: Tensor, shift: Tensor) -> Tensor:
+            return dream + step * self.gradient(dream, shift, finest)[1]
+
+        if self._graphs is not None and len(shifts) and len(self._tiles(dream)) == 1:
+            climb = self._graphs.of(climb, self.objective, finest, dream, step, shifts[0])
         for shift in shifts:
-            value, gradient = self.gradient(dream, shift, finest)
-            if value > self.recipe.max_loss:
-                break
-            dream = dream + step * gradient
+            dream = climb(dream, step, shift)
         return dream
 
-    def gradient(self, dream: Tensor, shift: tuple[int, int] = (0, 0), finest: bool = True) -> tuple[float, Tensor]:
-        """Return the objective of an image (1, 3, h, w) and its shaped gradient, taken at a shift (dy, dx) in px.
+    def gradient(self, dream: Tensor, shift: Tensor | None = None, finest: bool = True) -> tuple[Tensor, Tensor]:
+        """Return the objective of an image (1, 3, h, w) and its shaped gradient, taken at a shift (2,), (dy, dx) in px.
 
         Of the full-sized picture (`finest`) the gradient is softened; a smaller octave is when it is resized.
         """
-        value, gradient = self._climbed(dream.roll(shift, (-2, -1)))
-        gradient = gradient.contiguous().roll((-shift[0], -shift[1]), (-2, -1))
+        value, gradient = self._climbed(dream if shift is None else rolled(dream, shift))
+        gradient = gradient.contiguous()
+        gradient = gradient if shift is None else rolled(gradient, -shift)
         if self.recipe.shaping == "laplacian":
             gradient = laplacian(gradient)
             gradient = soften(gradient) if finest else gradient
         return value, normalise(gradient)
 
-    def _climbed(self, x: Tensor) -> tuple[float, Tensor]:
+    def _climbed(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the objective of an image (1, 3, h, w) and its gradient as it is, of the same shape."""
         parts = self._tiles(x)
         if len(parts) == 1:
             return self._back(x)
-        value, gradient = 0.0, torch.empty_like(x)
+        value, gradient = x.new_zeros(()), torch.empty_like(x)
         for tile in parts:
             worth, back = self._back(x[..., tile.seen[0], tile.seen[1]])
             value += worth * tile.counted
             gradient[..., tile.put[0], tile.put[1]] = back[..., tile.kept[0], tile.kept[1]] * tile.pixels
         return value / math.prod(x.shape[-2:]), gradient
 
-    def _back(self, seen: Tensor) -> tuple[float, Tensor]:
+    def _back(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Go through the network and back: return the objective and its gradient."""
         seen = seen.detach().requires_grad_()
         with torch.enable_grad():
             value = self.objective(self.network(seen))
             (gradient,) = torch.autograd.grad(value * self.scale, seen)
-        return float(value.detach()), gradient
+        return value.detach(), gradient
 
     def value(self, dream: Tensor) -> float:
         """Return the objective of an image (3, H, W)."""
@@ -237,13 +267,12 @@ class Dreamer:
             base = base - resize(frame, sizes[octave]) + resize(resize(frame, sizes[octave - 1]), sizes[octave])
         return base
 
-    def shifts(self, index: int, octave: int, count: int) -> list[tuple[int, int]]:
-        """Draw the jitter (dy, dx) of one octave, px.
+    def shifts(self, index: int, octave: int, count: int) -> Tensor:
+        """Draw the jitter of one octave, (count, 2), each (dy, dx) in px.
 
         A carried dream needs other shifts on every frame: one that always climbs at the same few comes to fit those
         alone, and shows the network's own grid.
         """
         generator = torch.Generator().manual_seed((self.recipe.seed * 1_000_003 + index) * 64 + octave)
         reach = self.recipe.jitter
-        shifts = torch.randint(-reach, reach + 1, (count, 2), generator=generator)
-        return [(int(dy), int(dx)) for dy, dx in shifts]
+        return torch.randint(-reach, reach + 1, (count, 2), generator=generator)

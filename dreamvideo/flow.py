@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .memory import sent
+
 Gray = NDArray[np.uint8]
 Field = NDArray[np.float32]
 Method = Callable[[Gray, Gray], Field]  # (current, previous) → flow (H, W, 2)
@@ -39,7 +41,7 @@ class Motion:
 
     def to(self, device: torch.device) -> Motion:
         """Return the same motion on another device."""
-        return Motion(self.flow.to(device), self.trust.to(device))
+        return Motion(sent(self.flow, device), sent(self.trust, device))
 
 
 def dis(current: Gray, previous: Gray) -> Field:

@@ -32,6 +32,7 @@ T = TypeVar("T")
 CUT_TRUST = 0.25  # a flow that all at once is believed over less of the frame than this is no motion but a cut
 STRETCH = 32  # frames that are dreamed backwards at a time
 GUIDE_SIDE = 448  # px; a guide is looked at no larger
+CPU = torch.device("cpu")
 AHEAD = 3  # frames decoded and measured for motion before the network needs them
 
 
@@ -75,6 +76,7 @@ class Engine:
         self.device = _device(network.device)
         if self.device.type == "cpu":
             memory.keep_pages()
+        torch.backends.cudnn.deterministic = True  # a render again is the same render
         if network.threads:
             torch.set_num_threads(network.threads)
         goal = objective.parse(self.score.at(0).network.layers or models.default_layers(network.model))
@@ -107,7 +109,7 @@ class Engine:
 
     def image(self, frame: Frame) -> Tensor:
         """Return a frame's pixels as float32 RGB in [0, 1], (3, H, W), on the device."""
-        return as_image(frame.pixels).to(self.device)
+        return as_image(frame.pixels, self.device)
 
     def path(self, width: int, height: int) -> camera.Path | None:
         """Return the camera's path over pictures of a size; None where it rests."""
@@ -277,9 +279,12 @@ def _stretches(steps: Iterable[Step]) -> Iterator[list[Step]]:
         yield stretch
 
 
-def as_image(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> Tensor:
-    """Return RGB pixels (H, W, 3), 8 or 16 bits, as float32 in [0, 1], (3, H, W)."""
-    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1) / np.iinfo(pixels.dtype).max
+def as_image(pixels: NDArray[np.uint8] | NDArray[np.uint16], device: torch.device = CPU) -> Tensor:
+    """Return RGB pixels (H, W, 3), 8 or 16 bits, as float32 in [0, 1], (3, H, W), on a device."""
+    # of unsigned integers, PyTorch knows little more than 8 bits
+    sendable = pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32)
+    sent = memory.sent(torch.from_numpy(np.require(sendable, requirements=["C", "W"])), device)
+    return sent.permute(2, 0, 1).float() / np.iinfo(pixels.dtype).max
 
 
 def read_ahead(items: Iterable[T], depth: int = AHEAD) -> Generator[T]:

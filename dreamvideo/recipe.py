@@ -160,7 +160,7 @@ class Clip:
 class Encoding:
     """What the output file is made of."""
 
-    codec: Annotated[str, Param("video encoder, like libx265 (empty: the best for the file type)")] = ""
+    codec: Annotated[str, Param("video encoder, like libx265; hardware: a GPU's (empty: the file type's best)")] = ""
     crf: Annotated[Union[int, None], Param("quality of x264, x265, VP9, AV1: lower is better, larger", 0, 63)] = None
     pix_fmt: Annotated[str, Param("pixel format, like yuv444p10le (empty: the encoder's usual)")] = ""
 

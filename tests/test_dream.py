@@ -9,7 +9,7 @@ import torch
 from conftest import tensor
 from skimage import data
 
-from dreamvideo import Engine, Recipe, RecipeError, dream, models, objective, tiles
+from dreamvideo import Engine, Recipe, RecipeError, dream, graphs, models, objective, tiles
 from dreamvideo.dream import Dreamer, octave_sizes
 from dreamvideo.recipe import Dream, preset_tables
 
@@ -131,7 +131,37 @@ def test_fewer_steps_of_the_finest_octave_go_as_far(engine: Engine, photo: np.nd
 def test_the_same_seed_dreams_the_same(engine: Engine, photo: np.ndarray) -> None:
     image = tensor(photo)
     assert torch.equal(engine.dreamer(image), engine.dreamer(image))
-    assert engine.dreamer.shifts(1, 0, 8) == engine.dreamer.shifts(1, 0, 8) != engine.dreamer.shifts(2, 0, 8)
+    shifts = [engine.dreamer.shifts(index, 0, 8).tolist() for index in (1, 1, 2)]
+    assert shifts[0] == shifts[1] != shifts[2]
+
+
+def test_a_shift_that_is_not_asked_for_rolls_as_far(photo: np.ndarray) -> None:
+    """As on a GPU, where the picture is looked up at places worked out there."""
+    image = tensor(photo)[None, :, :70]
+    for shift in ((0, 0), (3, -5), (-512, 511)):
+        assert torch.equal(dream._looked_up(image, torch.tensor(shift)), image.roll(shift, (-2, -1)))
+
+
+def test_a_step_is_recorded_when_it_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = []
+    monkeypatch.setattr(graphs, "record", lambda step, pool, *examples: recorded.append(examples[0].shape) or step)
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 1))
+    kept, small, large = graphs.Graphs(), torch.zeros(4), torch.zeros(9)
+    goals = [objective.parse("a=1"), objective.parse("a=1"), objective.parse("a=2")]
+    for goal, example in [(0, small), (0, large), (1, small), (1, small), (1, large), (2, small)]:
+        assert kept.of(torch.neg, goals[goal], True, example)(example).shape == example.shape
+    assert recorded == [small.shape, large.shape]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="graphs are recorded on NVIDIA's GPUs")
+def test_recorded_steps_climb_as_those_that_are_not(photo: np.ndarray) -> None:
+    dreamer = Engine(Recipe().set("network.device=cuda")).dreamer
+    image = tensor(photo).cuda()
+    first, second, third = (dreamer(image, index) for index in (0, 0, 0))
+    assert dreamer._graphs is not None
+    assert dreamer._graphs._recorded
+    for later in (second, third):
+        assert float((first - later).abs().mean()) < 1e-3
 
 
 def test_precision_is_what_the_machine_is_fastest_in(monkeypatch: pytest.MonkeyPatch) -> None:

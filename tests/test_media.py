@@ -18,7 +18,7 @@ from conftest import SAMPLES, ffmpeg
 from PIL import Image
 
 from dreamvideo import Frame, Recipe, RecipeError, SinkError, SourceError, flow, open_sink, open_source
-from dreamvideo.media import Info, read_recipe
+from dreamvideo.media import Info, film, read_recipe
 from dreamvideo.media.names import natural
 from dreamvideo.recipe import Clip, Encoding
 
@@ -346,6 +346,22 @@ def test_codec_crf_and_pixel_format_can_be_chosen(clip: MakeClip, tmp_path: Path
         copy(tmp_path / "a.mp4", tmp_path / "c.mp4", Encoding(crf=crf))
         sizes.append((tmp_path / "c.mp4").stat().st_size)
     assert sizes[0] > 1.5 * sizes[1]
+
+
+def test_a_hardware_encoder_is_found_or_missed_by_name(clip: MakeClip, tmp_path: Path) -> None:
+    source, encoding = clip("a.mp4", size="320x240"), Encoding(codec="hardware")
+    try:
+        codec = film.hardware()
+    except SinkError as error:
+        assert "h264_nvenc" in str(error)
+        with pytest.raises(SinkError, match="leave --codec hardware out"):
+            copy(source, tmp_path / "o.mp4", encoding)
+        assert os.listdir(tmp_path) == ["a.mp4"]
+        return
+    assert codec in film.HARDWARE
+    copy(source, tmp_path / "o.mp4", encoding)
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
 
 
 @pytest.mark.parametrize("name", ["o.mp4", "o.mov", "o.mkv", "o.webm", "o.gif"])

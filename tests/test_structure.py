@@ -13,7 +13,7 @@ ORDER = [  # a room may import from the rows below its own, and from errors
     {"job", "report", "drawing"},
     {"loop", "stage"},
     {"pipeline", "metrics", "shots", "outpaint", "flash"},
-    {"compose", "dream", "objective", "flow", "camera", "tiles"},
+    {"compose", "dream", "objective", "flow", "camera", "tiles", "graphs"},
     {"models", "media", "audio"},
     {"ffmpeg"},
     {"score"},
@@ -24,8 +24,9 @@ ORDER = [  # a room may import from the rows below its own, and from errors
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 WITHIN = {
-    ("compose", "flow"), ("camera", "flow"), ("dream", "objective"), ("dream", "tiles"), ("pipeline", "shots"),
-    ("pipeline", "outpaint"),    ("metrics", "flash"),    ("report", "job"), ("drawing", "report"), ("__main__", "cli"),
+    ("compose", "flow"), ("camera", "flow"), ("dream", "objective"), ("dream", "tiles"), ("dream", "graphs"),
+    ("pipeline", "shots"), ("pipeline", "outpaint"), ("metrics", "flash"), ("report", "job"),
+    ("drawing", "report"), ("__main__", "cli"),
 }  # fmt: skip
 
 

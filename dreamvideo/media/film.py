@@ -27,7 +27,7 @@ class Codec:
 
     pix_fmt: str
     options: tuple[str, ...] = ()
-    crf: bool = True  # whether it knows --crf
+    quality: str = "-crf"  # its option for what --crf gives; empty where it has none
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,19 @@ class Container:
     options: tuple[str, ...] = ()
 
 
+NVENC = ("-preset", "p6", "-tune", "hq", "-rc", "vbr", "-b:v", "0")
 CODECS = {
     "libx264": Codec("yuv420p", ("-crf", "16", "-preset", "medium")),
     "libx265": Codec("yuv420p10le", ("-crf", "18", "-tag:v", "hvc1")),
-    "prores_ks": Codec("yuv422p10le", ("-profile:v", "3", "-vendor", "apl0"), crf=False),
-    "ffv1": Codec("bgr0", ("-level", "3", "-g", "1", "-slicecrc", "1", "-slices", "4"), crf=False),
+    "prores_ks": Codec("yuv422p10le", ("-profile:v", "3", "-vendor", "apl0"), quality=""),
+    "ffv1": Codec("bgr0", ("-level", "3", "-g", "1", "-slicecrc", "1", "-slices", "4"), quality=""),
     "libvpx-vp9": Codec("yuv420p", ("-crf", "18", "-b:v", "0", "-row-mt", "1", "-cpu-used", "3")),
+    "h264_nvenc": Codec("yuv420p", (*NVENC, "-cq", "19"), quality="-cq"),
+    "hevc_nvenc": Codec("p010le", (*NVENC, "-cq", "21", "-tag:v", "hvc1"), quality="-cq"),
+    "av1_nvenc": Codec("p010le", (*NVENC, "-cq", "24"), quality="-cq"),
+    "h264_videotoolbox": Codec("yuv420p", ("-q:v", "70"), quality=""),
 }
+HARDWARE = ("h264_nvenc", "h264_videotoolbox")  # what `--codec hardware` looks for
 FAST_START = ("-movflags", "+faststart")
 COMPRESSED = ("aac", "mp3", "ac3", "eac3", "alac")
 PCM = tuple(f"pcm_{kind}" for kind in ("s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be"))
@@ -63,6 +69,22 @@ CONTAINERS = {
 ANIMATIONS = (".gif", ".webp")  # encoded losslessly first, then turned into what they are
 
 
+def hardware() -> str:
+    """Return the first encoder among those of graphics cards that works on this machine.
+
+    Raises:
+        SinkError: none does.
+    """
+    for codec in HARDWARE:
+        black = ["-f", "lavfi", "-i", "color=size=256x256", "-frames:v", "1"]
+        try:
+            ffmpeg.run([*black, "-c:v", codec, *CODECS[codec].options, "-f", "null", "-"])
+        except ffmpeg.FFmpegError:
+            continue
+        return codec
+    raise SinkError(f"no hardware encoder works on this machine ({', '.join(HARDWARE)}): leave --codec hardware out")
+
+
 class FilmSink:
     """A film, encoded as it comes; sound, chapters and tags join it at the end."""
 
@@ -74,7 +96,7 @@ class FilmSink:
         asked = encoding if self._suffix not in ANIMATIONS else Encoding()
         if asked != encoding:
             self.notices.append(f"--codec, --crf and --pix-fmt do not apply to {self._suffix}")
-        self._codec = asked.codec or self._container.codec
+        self._codec = hardware() if asked.codec == "hardware" else asked.codec or self._container.codec
         self._pix_fmt = asked.pix_fmt or self._usual_pix_fmt()
         self._deep = any(bits in self._pix_fmt for bits in ("10", "12", "14", "16"))
         self._pad = self._padding()
@@ -137,8 +159,8 @@ class FilmSink:
         raw = ["-f", "rawvideo", "-pix_fmt", "rgb48le" if self._deep else "rgb24", "-s", size, "-r", str(info.rate)]
         usual = CODECS.get(self._codec, Codec("yuv420p"))
         options = usual.options
-        if encoding.crf is not None and usual.crf:
-            options = (*options, "-crf", str(encoding.crf))
+        if encoding.crf is not None and usual.quality:
+            options = (*options, usual.quality, str(encoding.crf))
         elif encoding.crf is not None:
             self.notices.append(f"--crf does not apply to {self._codec}")
         tags = ["-metadata", f"comment={self._comment}"] if self._comment else []

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -117,8 +118,10 @@ def save_picture(file: Path, pixels: Pixels, comment: str = "") -> None:
 def quantise(image: Tensor, depth: int) -> Pixels:
     """Return a picture, float RGB (3, H, W), as 8- or 16-bit pixels (H, W, 3): clamped and rounded, here alone."""
     top = 2**depth - 1
-    levels = (image.clamp(0, 1) * top).round().permute(1, 2, 0).cpu().numpy()
-    return levels.astype(np.uint8 if depth == 8 else np.uint16)
+    levels = (image.clamp(0, 1) * top).round().permute(1, 2, 0)
+    if depth == 8:  # made small where it is, before it travels
+        return levels.to(torch.uint8).cpu().numpy()
+    return levels.cpu().numpy().astype(np.uint16)
 
 
 def _depth(file: Path, info: Info) -> int:

@@ -68,6 +68,12 @@ def left(text: str, device: torch.device) -> float:
     return room
 
 
+def ran_out(error: Exception) -> bool:
+    """Tell whether an error says that memory, of the machine or of a GPU, is all taken."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(word in str(error) for word in words)
+
+
 def sent(tensor: Tensor, device: torch.device) -> Tensor:
     """Return a tensor on another device; to a GPU it goes by pinned memory, so that nobody waits for it to arrive."""
     if device.type == "cuda":

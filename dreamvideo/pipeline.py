@@ -19,11 +19,12 @@ from torch import Tensor
 from . import camera, compose, flow, memory, models, objective, shots
 from .compose import State
 from .dream import Dreamer, resize
-from .errors import RecipeError, SourceError
+from .errors import RecipeError
 from .flow import Gray, Motion
-from .media import Frame, open_source
+from .guides import Guides
+from .media import Frame
 from .outpaint import Ahead
-from .recipe import Network, Recipe, parse_time
+from .recipe import Network, Recipe, guides, parse_time
 from .score import Score
 from .timeline import Timeline
 
@@ -79,32 +80,36 @@ class Engine:
         torch.backends.cudnn.deterministic = True  # a render again is the same render
         if network.threads:
             torch.set_num_threads(network.threads)
-        goal = objective.parse(self.score.at(0).network.layers or models.default_layers(network.model))
+        goal = self._written(self.score.at(0))
         features = models.load(network.model, goal.layers, network.weights, _precision(network, self.device))
         cuts = recipe.temporal.cuts if recipe.temporal.flow != "none" else "none"
         self.mark = shots.rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
-        self._guide = self._features(features.to(self.device), network.guide) if network.guide else {}
+        self.network = features.to(self.device)
+        self._guides = Guides([path for path, _ in guides(network.guide)], self._features) if network.guide else None
         room = memory.left(network.memory, self.device)
-        self.dreamer = Dreamer(features.to(self.device), self._goal(self.score.at(0)), self.score.at(0).dream, room)
+        self.dreamer = Dreamer(self.network, self._goal(self.score.at(0), Fraction(0)), self.score.at(0).dream, room)
 
-    def _goal(self, now: Recipe) -> objective.Objective:
+    @staticmethod
+    def _written(now: Recipe) -> objective.Objective:
+        return objective.parse(now.network.layers or models.default_layers(now.network.model))
+
+    def _goal(self, now: Recipe, time: Fraction) -> objective.Objective:
         """Return a frame's own objective."""
-        goal = objective.parse(now.network.layers or models.default_layers(now.network.model))
+        goal, network = self._written(now), now.network
         if any(section == "network.layers" for section, _ in self.score.tracks):
             goal = replace(goal, fades=True)
-        return objective.guided(goal, self._guide, now.network.guide_weight) if self._guide else goal
+        if self._guides is None:
+            return goal
+        weights = {path: float(weight or 1) for path, weight in guides(network.guide)}
+        return objective.guided(goal, self._guides.at(time, weights), network.guide_weight, network.guide_form)
 
-    def _features(self, network: models.Network, path: str) -> dict[str, Tensor]:
+    def _features(self, frame: Frame) -> dict[str, Tensor]:
         """Return what a guide's picture holds at every place of every layer, (C, places)."""
-        with open_source(path) as opened:
-            frame = next(iter(opened), None)
-        if frame is None:
-            raise SourceError(f"the guide {path} holds no picture")
         image = self.image(frame)[None]
         scale = GUIDE_SIDE / max(image.shape[-2:])
         size = [max(round(side * scale), 1) for side in image.shape[-2:]]
         with torch.no_grad():
-            activations = network(resize(image, size if scale < 1 else image.shape[-2:]))
+            activations = self.network(resize(image, size if scale < 1 else image.shape[-2:]))
         return {name: activation[0].float().flatten(1) for name, activation in activations.items()}
 
     def image(self, frame: Frame) -> Tensor:
@@ -173,7 +178,7 @@ class Engine:
         Returns:
             The dreamed picture, float RGB in [0, 1], (3, H, W), and the state after it.
         """
-        now, image = self.aim(step.frame.index), self.image(step.frame)
+        now, image = self.aim(step.frame), self.image(step.frame)
         goal, motion = self.dreamer.objective, step.motion
         changed = objective.difference(state.aim, goal) if state is not None and state.aim else 0.0
         if step.frame.held and state is not None:
@@ -200,11 +205,11 @@ class Engine:
         state = replace(compose.settle(image, layer, step.luma, value, carried), aim=goal)
         return compose.finish(image, layer, now.finish), state
 
-    def aim(self, index: int) -> Recipe:
+    def aim(self, frame: Frame) -> Recipe:
         """Take a frame's own objective and numbers, and return its recipe."""
-        now = self.score.at(index)
-        if self.score.tracks:
-            self.dreamer.recipe, self.dreamer.objective = now.dream, self._goal(now)
+        now = self.score.at(frame.index)
+        if self.score.tracks or self._guides is not None:
+            self.dreamer.recipe, self.dreamer.objective = now.dream, self._goal(now, frame.time)
         return now
 
 

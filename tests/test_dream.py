@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -113,9 +115,11 @@ def test_fewer_steps_of_the_finest_octave_go_as_far(engine: Engine, photo: np.nd
     lengths: dict[tuple[int, ...], list[float]] = {}
     ascend = engine.dreamer.ascend
 
-    def listen(dream: torch.Tensor, step: torch.Tensor, shifts: list[tuple[int, int]], finest: bool) -> torch.Tensor:
-        lengths.setdefault(tuple(dream.shape[-2:]), []).extend([float(step.mean())] * len(shifts))
-        return ascend(dream, step, shifts, finest)
+    def listen(
+        dream: torch.Tensor, step: torch.Tensor, shakes: torch.Tensor, finest: bool, frame: torch.Tensor | None
+    ) -> torch.Tensor:
+        lengths.setdefault(tuple(dream.shape[-2:]), []).extend([float(step.mean())] * len(shakes))
+        return ascend(dream, step, shakes, finest, frame)
 
     engine.dreamer.ascend = listen
     try:
@@ -131,7 +135,7 @@ def test_fewer_steps_of_the_finest_octave_go_as_far(engine: Engine, photo: np.nd
 def test_the_same_seed_dreams_the_same(engine: Engine, photo: np.ndarray) -> None:
     image = tensor(photo)
     assert torch.equal(engine.dreamer(image), engine.dreamer(image))
-    shifts = [engine.dreamer.shifts(index, 0, 8).tolist() for index in (1, 1, 2)]
+    shifts = [engine.dreamer.shakes(index, 0, 8).tolist() for index in (1, 1, 2)]
     assert shifts[0] == shifts[1] != shifts[2]
 
 
@@ -179,7 +183,7 @@ def test_tiles_climb_as_the_whole_frame_does(engine: Engine) -> None:
     whole = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
     tiled = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
     step = tiles.appetite(tiled.network, astronaut.device)
-    tiled.memory = (tiles.FRAME * 384 * 288) + 0.7 * step * 384 * 288
+    tiled.room = (tiles.FRAME * 384 * 288) + 0.7 * step * 384 * 288
     assert len(tiled._tiles(astronaut)) == 2
     wanted, found = whole.gradient(astronaut)[1], tiled.gradient(astronaut)[1]
     assert float(torch.cosine_similarity(wanted.flatten(), found.flatten(), 0)) > 0.99
@@ -232,3 +236,80 @@ def test_the_finest_octave_leaves_out_what_alternates_from_pixel_to_pixel(photo:
     layer = Engine(Recipe().set("dream.octaves=1").set("dream.iterations=3")).dreamer(tensor(photo))
     spectrum = torch.fft.fft2(layer).abs().mean(0)
     assert spectrum[44:53, 44:53].mean() < 0.03 * spectrum[4:20, 4:20].mean()
+
+
+def test_the_gradient_of_total_variation_is_autograds(photo: np.ndarray) -> None:
+    image = tensor(photo)[None, :, :20, :30].requires_grad_()
+    down, right = image.diff(dim=-2)[..., :-1], image.diff(dim=-1)[..., :-1, :]
+    (down.square() + right.square() + dream.ROUND**2).sqrt().sum().backward()
+    found = dream.variation(image.detach())
+    assert torch.allclose(found[..., 1:-2, 1:-2], image.grad[..., 1:-2, 1:-2], atol=1e-5)
+
+
+def test_what_keeps_a_dream_smooth_and_near_does(photo: np.ndarray) -> None:
+    image = tensor(photo)
+    sizes = {}
+    for name in ("dream.seed=0", "dream.tv=1", "dream.pull=1"):
+        layer = Engine(Recipe().set("dream.octaves=2").set("dream.iterations=8").set(name)).dreamer(image)
+        roughness = (image + layer).diff(dim=-1).abs().mean()
+        sizes[name] = float(roughness), float(layer.abs().mean())
+    assert sizes["dream.tv=1"][0] < 0.8 * sizes["dream.seed=0"][0]
+    assert sizes["dream.pull=1"][1] < 0.8 * sizes["dream.seed=0"][1]
+
+
+def test_gaussian_shaping_is_three_blurs() -> None:
+    point = torch.zeros(1, 3, 41, 41)
+    point[..., 20, 20] = 1
+    blurred = [
+        cv2.GaussianBlur(point[0, 0].numpy(), (0, 0), blur, borderType=cv2.BORDER_REPLICATE) for blur in (0.5, 1, 2)
+    ]
+    assert np.allclose(dream.gaussian(point)[0, 1].numpy(), np.mean(blurred, 0), atol=2e-3)
+
+
+def test_natural_colours_go_together() -> None:
+    """A gradient that wants one channel alone takes the others along, the more the nearer they are in photos."""
+    red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
+    r, g, b = dream.natural(red).flatten().tolist()
+    assert r > g > b > 0
+
+
+def test_a_turned_picture_is_the_picture_turned(photo: np.ndarray) -> None:
+    image = tensor(photo)[None, :, :, :80]
+    assert torch.allclose(dream.turned(image, torch.tensor(0.0), torch.tensor(1.0)), image, atol=1e-5)
+    angle, scale = 20.0, 1.2
+    found = dream.turned(image, torch.tensor(math.radians(angle)), torch.tensor(scale))[0].permute(1, 2, 0).numpy()
+    matrix = cv2.getRotationMatrix2D((39.5, 47.5), angle, scale)
+    wanted = cv2.warpAffine(image[0].permute(1, 2, 0).numpy(), matrix, (80, 96), borderMode=cv2.BORDER_REFLECT)
+    assert np.abs(found - wanted)[16:-16, 16:-16].mean() < 0.01
+
+
+def test_a_dream_that_is_turned_and_scaled_rises_as_far(photo: np.ndarray) -> None:
+    recipe, image, gains = Recipe().set("dream.iterations=10"), tensor(photo), []
+    for asked in (recipe, recipe.set("dream.jitter_rotate=10").set("dream.jitter_scale=1.1")):
+        dreamer = Engine(asked).dreamer
+        gains.append(dreamer.value(image + dreamer(image)) - dreamer.value(image))
+    assert gains[1] > 0.6 * gains[0] > 0
+    shakes = dreamer.shakes(0, 0, 50)
+    assert 0.1 < shakes[:, 2].abs().max() <= np.radians(10)
+    assert 1.05 < shakes[:, 3].max() <= 1.1
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")])
+def test_where_memory_runs_out_tiles_become_smaller(error: Exception, engine: Engine) -> None:
+    class Small(models.Network):
+        def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+            if image.shape[-1] * image.shape[-2] > 50_000:
+                raise error
+            return super().forward(image)
+
+    network = engine.dreamer.network
+    small = Small(network.name, network.body, [0.5] * 3, [0.5] * 3)
+    dreamer = Dreamer(small, engine.dreamer.objective, Dream(octaves=1, iterations=1))
+    image = tensor(cv2.resize(data.astronaut(), (400, 300), interpolation=cv2.INTER_AREA))
+    layer = dreamer(image)
+    assert layer.abs().mean() > 0.005
+    assert [notice.split(":")[0] for notice in dreamer.notices] == ["out of memory"] * len(dreamer.notices)
+    assert dreamer.notices[-1].endswith(f"{len(dreamer._tiles(image))} tiles")
+    told = len(dreamer.notices)
+    dreamer(image)
+    assert len(dreamer.notices) == told  # found once, kept to

@@ -13,7 +13,7 @@ ORDER = [  # a room may import from the rows below its own, and from errors
     {"job", "report", "drawing"},
     {"loop", "stage"},
     {"pipeline", "metrics", "shots", "outpaint", "flash"},
-    {"compose", "dream", "objective", "flow", "camera", "tiles", "graphs"},
+    {"compose", "dream", "objective", "flow", "camera", "tiles", "graphs", "guides"},
     {"models", "media", "audio"},
     {"ffmpeg"},
     {"score"},

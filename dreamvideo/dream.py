@@ -195,11 +195,14 @@ class Dreamer:
 
     Args:
         network, objective, dream: what it dreams with.
+        beside: bytes that a pixel takes beside an ascent step.
         room: bytes that a frame and an ascent step may take together; a larger frame is climbed in tiles.
     """
 
-    def __init__(self, network: Network, objective: Objective, dream: Dream, room: float = math.inf):
-        self.network, self.objective, self.recipe, self.room = network, objective, dream, room
+    def __init__(
+        self, network: Network, objective: Objective, dream: Dream, room: float = math.inf, beside: float = tiles.FRAME
+    ):
+        self.network, self.objective, self.recipe, self.room, self.beside = network, objective, dream, room, beside
         self.notices: list[str] = []  # what the user should be told; whoever tells it takes it out
         self._appetite: float | None = None
         self._most = math.inf  # px of a tile, once the memory has run out
@@ -260,7 +263,7 @@ class Dreamer:
         frame = dream if frame is None else frame
 
         def climb(dream: Tensor, step: Tensor, shake: Tensor, frame: Tensor) -> Tensor:
-            return dream + step * self._held(self.gradient(dream, shake, finest)[1], dream, frame)
+            return torch.addcmul(dream, step, self._held(self.gradient(dream, shake, finest)[1], dream, frame))
 
         if self.recipe.max_loss < math.inf:
             for shake in shakes:
@@ -361,7 +364,7 @@ class Dreamer:
         if self.room < math.inf and self._appetite is None:
             self._appetite = tiles.appetite(self.network, image.device)
         self._frame = max(self._frame, height * width)  # a small octave, too, stands beside the whole frame
-        most = (self.room - tiles.FRAME * self._frame) / self._appetite if self._appetite else math.inf
+        most = (self.room - self.beside * self._frame) / self._appetite if self._appetite else math.inf
         return tiles.plan(height, width, min(most, self._most))
 
     def _base(self, whole: Tensor, frame: Tensor, sizes: list[tuple[int, int]], octave: int) -> Tensor:

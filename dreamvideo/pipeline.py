@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import camera, compose, flow, memory, models, objective, shots
+from . import camera, compose, flow, memory, models, objective, shots, tiles
 from .compose import State
 from .dream import Dreamer, resize
 from .errors import RecipeError
@@ -87,7 +87,9 @@ class Engine:
         self.network = features.to(self.device)
         self._guides = Guides([path for path, _ in guides(network.guide)], self._features) if network.guide else None
         room = memory.left(network.memory, self.device)
-        self.dreamer = Dreamer(self.network, self._goal(self.score.at(0), Fraction(0)), self.score.at(0).dream, room)
+        beside = tiles.STILL if timeline is not None and timeline.count == 1 else tiles.FRAME
+        first = self.score.at(0)
+        self.dreamer = Dreamer(self.network, self._goal(first, Fraction(0)), first.dream, room, beside)
 
     @staticmethod
     def _written(now: Recipe) -> objective.Objective:

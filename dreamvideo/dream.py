@@ -204,7 +204,6 @@ class Dreamer:
     ):
         self.network, self.objective, self.recipe, self.room, self.beside = network, objective, dream, room, beside
         self.notices: list[str] = []  # what the user should be told; whoever tells it takes it out
-        self._appetite: float | None = None
         self._most = math.inf  # px of a tile, once the memory has run out
         self._frame = 0
         self._graphs = Graphs() if next(network.body.parameters()).is_cuda else None
@@ -272,7 +271,7 @@ class Dreamer:
                     break
                 dream = dream + step * self._held(gradient, dream, frame)
             return dream
-        if self._graphs is not None and len(shakes) and len(self._tiles(dream)) == 1:
+        if self._graphs is not None and len(shakes) and len(self.plan(dream)) == 1:
             now = self.recipe
             aim = self.objective, now.tv, now.pull, now.jitter_rotate, now.jitter_scale
             climb = self._graphs.of(climb, aim, finest, dream, step, shakes[0], frame)
@@ -312,14 +311,14 @@ class Dreamer:
         Where the memory runs out, the tiles become smaller, for good.
         """
         while True:
-            parts = self._tiles(x)
+            parts = self.plan(x)
             try:
                 return self._over(parts, x, shake)
             except RuntimeError as error:
                 if not memory.ran_out(error):
                     raise
             self._most = max(tile.pixels for tile in parts) / 2
-            self.notices.append(f"out of memory: going on in {len(self._tiles(x))} tiles")
+            self.notices.append(f"out of memory: going on in {len(self.plan(x))} tiles")
 
     def _over(self, parts: tuple[tiles.Tile, ...], x: Tensor, shake: Tensor | None) -> tuple[Tensor, Tensor]:
         """Go through the network and back, tile by tile."""
@@ -347,7 +346,7 @@ class Dreamer:
         """Return the objective of an image (3, H, W)."""
         value = 0.0
         with torch.no_grad():
-            for tile in self._tiles(dream):
+            for tile in self.plan(dream):
                 seen = dream[None, ..., tile.seen[0], tile.seen[1]]
                 value += float(self.objective(self.network(seen), self._view(dream, tile))) * tile.counted
         return value / math.prod(dream.shape[-2:])
@@ -359,12 +358,20 @@ class Dreamer:
         seen = tile.seen[0].stop - start[0], tile.seen[1].stop - start[1]
         return View((height, width), seen, start, image.new_zeros(2) if shake is None else shake[:2])
 
-    def _tiles(self, image: Tensor) -> tuple[tiles.Tile, ...]:
+    @functools.cached_property
+    def appetite(self) -> float:
+        """Bytes that an ascent step takes for every pixel it looks at."""
+        return tiles.appetite(self.network, self.network.mean.device)
+
+    def plan(self, image: Tensor) -> tuple[tiles.Tile, ...]:
+        """Return the tiles that an image (…, h, w) is climbed in, by the room there is.
+
+        Raises:
+            RecipeError: there is not enough for even the smallest.
+        """
         height, width = image.shape[-2:]
-        if self.room < math.inf and self._appetite is None:
-            self._appetite = tiles.appetite(self.network, image.device)
         self._frame = max(self._frame, height * width)  # a small octave, too, stands beside the whole frame
-        most = (self.room - self.beside * self._frame) / self._appetite if self._appetite else math.inf
+        most = (self.room - self.beside * self._frame) / self.appetite if self.room < math.inf else math.inf
         return tiles.plan(height, width, min(most, self._most))
 
     def _base(self, whole: Tensor, frame: Tensor, sizes: list[tuple[int, int]], octave: int) -> Tensor:

@@ -86,7 +86,7 @@ class Engine:
         self.mark = shots.rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
         self.network = features.to(self.device)
         self._guides = Guides([path for path, _ in guides(network.guide)], self._features) if network.guide else None
-        room = memory.left(network.memory, self.device)
+        room, self.held = memory.left(network.memory, self.device)
         beside = tiles.STILL if timeline is not None and timeline.count == 1 else tiles.FRAME
         first = self.score.at(0)
         self.dreamer = Dreamer(self.network, self._goal(first, Fraction(0)), first.dream, room, beside)

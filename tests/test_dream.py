@@ -223,10 +223,10 @@ def test_tiles_climb_as_the_whole_frame_does(engine: Engine) -> None:
     tiled = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
     step = tiles.appetite(tiled.network, astronaut.device)
     tiled.room = (tiles.FRAME * 384 * 288) + 0.7 * step * 384 * 288
-    assert len(tiled._tiles(astronaut)) == 2
+    assert len(tiled.plan(astronaut)) == 2
     wanted, found = whole.gradient(astronaut)[1], tiled.gradient(astronaut)[1]
     assert float(torch.cosine_similarity(wanted.flatten(), found.flatten(), 0)) > 0.99
-    seam = next(iter(tiled._tiles(astronaut))).put[1].stop
+    seam = next(iter(tiled.plan(astronaut))).put[1].stop
     across = (found.diff(dim=-1).abs().mean((0, 1, 2)), wanted.diff(dim=-1).abs().mean((0, 1, 2)))
     assert float(across[0][seam - 1]) < 1.5 * float(across[1][seam - 9 : seam + 8].mean())  # no step where they meet
 
@@ -348,7 +348,7 @@ def test_where_memory_runs_out_tiles_become_smaller(error: Exception, engine: En
     layer = dreamer(image)
     assert layer.abs().mean() > 0.005
     assert [notice.split(":")[0] for notice in dreamer.notices] == ["out of memory"] * len(dreamer.notices)
-    assert dreamer.notices[-1].endswith(f"{len(dreamer._tiles(image))} tiles")
+    assert dreamer.notices[-1].endswith(f"{len(dreamer.plan(image))} tiles")
     told = len(dreamer.notices)
     dreamer(image)
     assert len(dreamer.notices) == told  # found once, kept to

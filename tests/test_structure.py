@@ -10,7 +10,7 @@ import dreamvideo
 PACKAGE = Path(dreamvideo.__file__).parent
 ORDER = [  # a room may import from the rows below its own, and from errors
     {"__init__", "__main__", "cli"},
-    {"job", "report", "drawing"},
+    {"job", "report", "drawing", "forecast"},
     {"loop", "stage"},
     {"pipeline", "metrics", "shots", "outpaint", "flash"},
     {"compose", "dream", "objective", "flow", "camera", "tiles", "graphs", "guides"},

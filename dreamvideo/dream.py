@@ -8,7 +8,7 @@ is only ever resized down: what an octave adds travels up on its own. So a carri
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -155,6 +155,7 @@ class Dreamer:
         iterations: int | None = None,
         step: Tensor | None = None,
         finest: int | None = None,
+        on_octave: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
         """Return the dream layer of an image.
 
@@ -166,6 +167,7 @@ class Dreamer:
             iterations: ascent steps per octave; the recipe's by default.
             step: the step of every pixel, (1, H, W); the recipe's everywhere by default.
             finest: ascent steps of the finest octave, if others; they go as far in all.
+            on_octave: told the dream at every octave's size, (3, h, w), smallest first; not clamped.
 
         Returns:
             L of the same shape, so that image + L is the dream; not clamped.
@@ -186,6 +188,8 @@ class Dreamer:
             if last and finest is not None and finest < count:
                 length, shifts = length * (count / finest), shifts[:finest]
             added = self.ascend(dream, length, shifts, last) - base
+            if on_octave is not None:
+                on_octave((base + added)[0])
         return (ground + added)[0]
 
     def ascend(self, dream: Tensor, step: Tensor, shifts: Tensor, finest: bool = True) -> Tensor:

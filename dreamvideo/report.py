@@ -27,6 +27,7 @@ from . import loop as loops
 from .errors import DreamError, SinkError, SourceError
 from .flow import Motion
 from .job import Event
+from .media.names import holds_frames
 from .metrics import Measure, Stability, exact_motion
 from .pipeline import Engine, as_image
 from .recipe import Clip, Recipe, parse_time
@@ -200,6 +201,8 @@ def measure(
 def _embedded(dream: str) -> Recipe:
     """Return the recipe inside a dream, fit for this machine: another may have had another GPU, and a list of cuts."""
     recipe = Recipe.from_toml(media.read_recipe(dream)).set("network.device=auto")
+    if recipe.finish.mask and not holds_frames(recipe.finish.mask) and not Path(recipe.finish.mask).exists():
+        recipe = recipe.set("finish.mask=")
     cuts = recipe.temporal.cuts
     return recipe if cuts in ("auto", "none") or Path(cuts).exists() else recipe.set("temporal.cuts=auto")
 

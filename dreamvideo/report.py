@@ -187,7 +187,9 @@ def measure(
                 motion=motion,
                 cut=motion is None if known else shown.cut,
                 objective=engine.dreamer.value(picture.to(engine.device)) if engine else math.nan,
-                alone=_alone(engine, original) if engine and index in sampled and not shown.frame.held else math.nan,
+                alone=_alone(engine, original)
+                if engine and _is_whole(engine, shown) and index in sampled
+                else math.nan,
             )
             _keep_worst(report, measured, original, picture)
             on_event(Event(measured.index + 1, total))
@@ -293,6 +295,11 @@ def _straight(frames: Iterable[media.Frame], engine: Engine | None, recipe: Reci
         else:
             seen = camera.look(frame.pixels, path.view(frame.index)) if path else frame.pixels
             yield _Shown(replace(frame, pixels=seen), flow.gray(seen), cut=cut)
+
+
+def _is_whole(engine: Engine, shown: _Shown) -> bool:
+    """Tell whether all of a frame shows its dream, and so can be compared with one that is dreamed alone."""
+    return engine.mask is None and not shown.frame.held
 
 
 def _alone(engine: Engine, image: torch.Tensor) -> float:

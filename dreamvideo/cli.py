@@ -58,6 +58,9 @@ class Job:
     ]
     overwrite: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="replace an existing output")] = False
     preview: Annotated[str, tyro.conf.arg(metavar="TIME", help="dream only the frame at this moment, as a still")] = ""
+    plan: Annotated[
+        tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="say what it will take (time, memory, disk), and stop")
+    ] = False
     preset: Annotated[str, tyro.conf.arg(metavar="NAME", help="start from a recipe that comes with dreamvideo")] = ""
     recipe: Annotated[str, tyro.conf.arg(metavar="FILE", help="start from a recipe file; flags win over it")] = ""
     set: Annotated[
@@ -239,6 +242,11 @@ def _dream(job: Job, recipe: Recipe) -> int:
     from . import job as jobs
 
     _check_recipe_path(job)
+    if job.plan:
+        from .forecast import forecast
+
+        print(forecast(job.input, job.output, recipe, job.overwrite).text())
+        return 0
     if job.preview:
         with _Progress() as progress:
             jobs.preview(

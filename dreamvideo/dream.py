@@ -7,6 +7,7 @@ is only ever resized down: what an octave adds travels up on its own. So a carri
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 
@@ -14,15 +15,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import tiles
+from . import memory, tiles
 from .graphs import Graphs
 from .models import Network
-from .objective import Objective
+from .objective import Objective, View
 from .recipe import Dream
 
 AUTO_SHORT_SIDE = 130  # px; the smallest octave of `octaves = "auto"`, so that a preview predicts the large render
 SMALLEST = 16  # px; no octave is made smaller than this
 HALF_SCALE = 4096.0  # lifts the objective of a half-precision network, whose gradients would else underflow
+MOVED = 1e-3  # share of the largest gradient above which a pixel counts as moved
+BLURS = (0.5, 1.0, 2.0)  # px; of Gaussian gradient shaping
+ROUND = 0.01  # difference between neighbours below which total variation does not care
+AWAY = 0.1  # how far from the frame a pull of 1 is as strong as the gradient
+CORRELATED = ((0.26, 0.09, 0.02), (0.27, 0.0, -0.05), (0.27, -0.09, 0.03))
 BANDS = 4  # frequency bands of Laplacian gradient shaping
 
 
@@ -49,9 +55,62 @@ def resize(image: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(image, (height, width), mode="bilinear", antialias=shrinks, align_corners=False)
 
 
-def normalise(gradient: Tensor) -> Tensor:
-    """Divide a gradient by its mean magnitude, so that one step moves a pixel by `step` on average."""
-    return gradient / gradient.abs().mean().clamp_min(1e-7)
+def normalise(gradient: Tensor, local: bool = False) -> Tensor:
+    """Divide a gradient by its mean magnitude, so that one step moves a pixel by `step` on average.
+
+    With `local`, the mean is of the pixels that it moves at all.
+    """
+    size = gradient.abs()
+    if local:
+        moved = size > MOVED * size.max()
+        return gradient / ((size * moved).sum() / moved.sum().clamp_min(1)).clamp_min(1e-7)
+    return gradient / size.mean().clamp_min(1e-7)
+
+
+def gaussian(gradient: Tensor) -> Tensor:
+    """Return the mean of a gradient (1, C, H, W) blurred by each of `BLURS`: smooth, and large where small agrees."""
+    channels, total = gradient.shape[1], torch.zeros_like(gradient)
+    for blur in BLURS:
+        reach = math.ceil(3 * blur)
+        tap = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=gradient.device) / blur) ** 2)
+        tap = (tap / tap.sum()).to(gradient.dtype).expand(channels, 1, 1, -1)
+        across = F.conv2d(F.pad(gradient, (reach, reach, 0, 0), "replicate"), tap, groups=channels)
+        total += F.conv2d(F.pad(across, (0, 0, reach, reach), "replicate"), tap.transpose(-1, -2), groups=channels)
+    return total / len(BLURS)
+
+
+def natural(gradient: Tensor) -> Tensor:
+    """Return a gradient (1, 3, H, W) as it is taken in colours that photos hold independently of each other.
+
+    Source: the decorrelated colours of Lucid (Olah, Mordvintsev & Schubert 2017), with its matrix, of ImageNet.
+    """
+    return torch.einsum("ij,njhw->nihw", _covariance(gradient.device), gradient)
+
+
+@functools.cache
+def _covariance(device: torch.device) -> Tensor:
+    matrix = torch.tensor(CORRELATED, device=device)
+    return matrix @ matrix.T
+
+
+def variation(image: Tensor) -> Tensor:
+    """Return the gradient of the total variation of an image (N, C, H, W): what differs from its neighbours, and how.
+
+    Source: Rudin, Osher & Fatemi 1992, isotropic, its corner rounded off.
+    """
+    down, right = F.pad(image.diff(dim=-2), (0, 0, 0, 1)), F.pad(image.diff(dim=-1), (0, 1))
+    size = (down.square() + right.square() + ROUND**2).sqrt()
+    down, right = down / size, right / size
+    return F.pad(down, (0, 0, 1, 0))[..., :-1, :] - down + F.pad(right, (1, 0))[..., :-1] - right
+
+
+def turned(image: Tensor, angle: Tensor, scale: Tensor) -> Tensor:
+    """Return images (N, C, H, W) turned about their middle, radians, and scaled, mirrored beyond their edges."""
+    height, width = image.shape[-2:]
+    cos, sin = angle.cos() / scale, angle.sin() / scale
+    rows = [cos, -sin * (height / width), 0 * cos, sin * (width / height), cos, 0 * cos]
+    grid = F.affine_grid(torch.stack(rows).view(1, 2, 3), [1, 1, height, width], align_corners=False)
+    return F.grid_sample(image, grid, "bilinear", "reflection", align_corners=False)
 
 
 def rolled(image: Tensor, shift: Tensor) -> Tensor:
@@ -136,12 +195,16 @@ class Dreamer:
 
     Args:
         network, objective, dream: what it dreams with.
-        memory: bytes that a frame and an ascent step may take together; a larger frame is climbed in tiles.
+        beside: bytes that a pixel takes beside an ascent step.
+        room: bytes that a frame and an ascent step may take together; a larger frame is climbed in tiles.
     """
 
-    def __init__(self, network: Network, objective: Objective, dream: Dream, memory: float = math.inf):
-        self.network, self.objective, self.recipe, self.memory = network, objective, dream, memory
-        self._appetite: float | None = None
+    def __init__(
+        self, network: Network, objective: Objective, dream: Dream, room: float = math.inf, beside: float = tiles.FRAME
+    ):
+        self.network, self.objective, self.recipe, self.room, self.beside = network, objective, dream, room, beside
+        self.notices: list[str] = []  # what the user should be told; whoever tells it takes it out
+        self._most = math.inf  # px of a tile, once the memory has run out
         self._frame = 0
         self._graphs = Graphs() if next(network.body.parameters()).is_cuda else None
         half = next(network.body.parameters()).dtype == torch.float16
@@ -184,63 +247,102 @@ class Dreamer:
             base = self._base(whole, frame, sizes, octave)
             dream = base + resize(added, size)
             length, last = resize(steps, size), octave == len(sizes) - 1
-            shifts = self.shifts(index, octave, count).to(frame.device)
+            shakes = self.shakes(index, octave, count).to(frame.device)
             if last and finest is not None and finest < count:
-                length, shifts = length * (count / finest), shifts[:finest]
-            added = self.ascend(dream, length, shifts, last) - base
+                length, shakes = length * (count / finest), shakes[:finest]
+            near = resize(frame, size) if self.recipe.pull else None
+            added = self.ascend(dream, length, shakes, last, near) - base
             if on_octave is not None:
                 on_octave((base + added)[0])
         return (ground + added)[0]
 
-    def ascend(self, dream: Tensor, step: Tensor, shifts: Tensor, finest: bool = True) -> Tensor:
-        """Climb the objective from an image (1, 3, h, w): a gradient step (1, 1, h, w) per shift (n, 2)."""
+    def ascend(
+        self, dream: Tensor, step: Tensor, shakes: Tensor, finest: bool = True, frame: Tensor | None = None
+    ) -> Tensor:
+        """Climb the objective from an image (1, 3, h, w): a gradient step (1, 1, h, w) per row of `shakes` (n, 4).
+
+        The `frame` of the same shape is what the dream is drawn back to, if the recipe says so.
+        """
+        frame = dream if frame is None else frame
+
+        def climb(dream: Tensor, step: Tensor, shake: Tensor, frame: Tensor) -> Tensor:
+            return torch.addcmul(dream, step, self._held(self.gradient(dream, shake, finest)[1], dream, frame))
+
         if self.recipe.max_loss < math.inf:
-            for shift in shifts:
-                value, gradient = self.gradient(dream, shift, finest)
+            for shake in shakes:
+                value, gradient = self.gradient(dream, shake, finest)
                 if value > self.recipe.max_loss:
                     break
-                dream = dream + step * gradient
+                dream = dream + step * self._held(gradient, dream, frame)
             return dream
-
-        def climb(dream: Tensor, step: Tensor, shift: Tensor) -> Tensor:
-            return dream + step * self.gradient(dream, shift, finest)[1]
-
-        if self._graphs is not None and len(shifts) and len(self._tiles(dream)) == 1:
-            climb = self._graphs.of(climb, self.objective, finest, dream, step, shifts[0])
-        for shift in shifts:
-            dream = climb(dream, step, shift)
+        if self._graphs is not None and len(shakes) and len(self.plan(dream)) == 1:
+            now = self.recipe
+            aim = self.objective, now.tv, now.pull, now.jitter_rotate, now.jitter_scale
+            climb = self._graphs.of(climb, aim, finest, dream, step, shakes[0], frame)
+        for shake in shakes:
+            dream = climb(dream, step, shake, frame)
         return dream
 
-    def gradient(self, dream: Tensor, shift: Tensor | None = None, finest: bool = True) -> tuple[Tensor, Tensor]:
-        """Return the objective of an image (1, 3, h, w) and its shaped gradient, taken at a shift (2,), (dy, dx) in px.
+    def _held(self, gradient: Tensor, dream: Tensor, frame: Tensor) -> Tensor:
+        """Return a shaped gradient less what keeps the dream smooth, and near to the frame."""
+        if self.recipe.tv:
+            gradient = gradient - self.recipe.tv * variation(dream)
+        if self.recipe.pull:
+            gradient = gradient - self.recipe.pull * (dream - frame) / AWAY
+        return gradient
+
+    def gradient(self, dream: Tensor, shake: Tensor | None = None, finest: bool = True) -> tuple[Tensor, Tensor]:
+        """Return the objective of an image (1, 3, h, w) and its shaped gradient, taken at one of `shakes`, (4,).
 
         Of the full-sized picture (`finest`) the gradient is softened; a smaller octave is when it is resized.
         """
-        value, gradient = self._climbed(dream if shift is None else rolled(dream, shift))
+        shift = None if shake is None else shake[:2].long()
+        value, gradient = self._climbed(dream if shift is None else rolled(dream, shift), shake)
         gradient = gradient.contiguous()
         gradient = gradient if shift is None else rolled(gradient, -shift)
-        if self.recipe.shaping == "laplacian":
+        if self.recipe.colors == "natural":
+            gradient = natural(gradient)
+        if self.recipe.shaping == "gaussian":
+            gradient = gaussian(gradient)
+        elif self.recipe.shaping == "laplacian":
             gradient = laplacian(gradient)
             gradient = soften(gradient) if finest else gradient
-        return value, normalise(gradient)
+        return value, normalise(gradient, self.objective.is_local)
 
-    def _climbed(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the objective of an image (1, 3, h, w) and its gradient as it is, of the same shape."""
-        parts = self._tiles(x)
+    def _climbed(self, x: Tensor, shake: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the objective of a shaken image (1, 3, h, w) and its gradient as it is, of the same shape.
+
+        Where the memory runs out, the tiles become smaller, for good.
+        """
+        while True:
+            parts = self.plan(x)
+            try:
+                return self._over(parts, x, shake)
+            except RuntimeError as error:
+                if not memory.ran_out(error):
+                    raise
+            self._most = max(tile.pixels for tile in parts) / 2
+            self.notices.append(f"out of memory: going on in {len(self.plan(x))} tiles")
+
+    def _over(self, parts: tuple[tiles.Tile, ...], x: Tensor, shake: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Go through the network and back, tile by tile."""
         if len(parts) == 1:
-            return self._back(x)
+            return self._back(x, self._view(x, parts[0], shake), shake)
         value, gradient = x.new_zeros(()), torch.empty_like(x)
         for tile in parts:
-            worth, back = self._back(x[..., tile.seen[0], tile.seen[1]])
+            seen = x[..., tile.seen[0], tile.seen[1]]
+            worth, back = self._back(seen, self._view(x, tile, shake), shake)
             value += worth * tile.counted
             gradient[..., tile.put[0], tile.put[1]] = back[..., tile.kept[0], tile.kept[1]] * tile.pixels
         return value / math.prod(x.shape[-2:]), gradient
 
-    def _back(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+    def _back(self, seen: Tensor, view: View, shake: Tensor | None) -> tuple[Tensor, Tensor]:
         """Go through the network and back: return the objective and its gradient."""
         seen = seen.detach().requires_grad_()
         with torch.enable_grad():
-            value = self.objective(self.network(seen))
+            turns = shake is not None and (self.recipe.jitter_rotate > 0 or self.recipe.jitter_scale > 1)
+            shown = turned(seen, shake[2], shake[3]) if turns and shake is not None else seen
+            value = self.objective(self.network(shown), view)
             (gradient,) = torch.autograd.grad(value * self.scale, seen)
         return value.detach(), gradient
 
@@ -248,18 +350,33 @@ class Dreamer:
         """Return the objective of an image (3, H, W)."""
         value = 0.0
         with torch.no_grad():
-            for tile in self._tiles(dream):
+            for tile in self.plan(dream):
                 seen = dream[None, ..., tile.seen[0], tile.seen[1]]
-                value += float(self.objective(self.network(seen))) * tile.counted
+                value += float(self.objective(self.network(seen), self._view(dream, tile))) * tile.counted
         return value / math.prod(dream.shape[-2:])
 
-    def _tiles(self, image: Tensor) -> tuple[tiles.Tile, ...]:
+    @staticmethod
+    def _view(image: Tensor, tile: tiles.Tile, shake: Tensor | None = None) -> View:
         height, width = image.shape[-2:]
-        if self.memory < math.inf and self._appetite is None:
-            self._appetite = tiles.appetite(self.network, image.device)
+        start = tile.seen[0].start, tile.seen[1].start
+        seen = tile.seen[0].stop - start[0], tile.seen[1].stop - start[1]
+        return View((height, width), seen, start, image.new_zeros(2) if shake is None else shake[:2])
+
+    @functools.cached_property
+    def appetite(self) -> float:
+        """Bytes that an ascent step takes for every pixel it looks at."""
+        return tiles.appetite(self.network, self.network.mean.device)
+
+    def plan(self, image: Tensor) -> tuple[tiles.Tile, ...]:
+        """Return the tiles that an image (…, h, w) is climbed in, by the room there is.
+
+        Raises:
+            RecipeError: there is not enough for even the smallest.
+        """
+        height, width = image.shape[-2:]
         self._frame = max(self._frame, height * width)  # a small octave, too, stands beside the whole frame
-        most = (self.memory - tiles.FRAME * self._frame) / self._appetite if self._appetite else math.inf
-        return tiles.plan(height, width, most)
+        most = (self.room - self.beside * self._frame) / self.appetite if self.room < math.inf else math.inf
+        return tiles.plan(height, width, min(most, self._most))
 
     def _base(self, whole: Tensor, frame: Tensor, sizes: list[tuple[int, int]], octave: int) -> Tensor:
         """Return what one octave ascends on: the frame with the dream it starts from, the `whole`, at its size.
@@ -271,12 +388,14 @@ class Dreamer:
             base = base - resize(frame, sizes[octave]) + resize(resize(frame, sizes[octave - 1]), sizes[octave])
         return base
 
-    def shifts(self, index: int, octave: int, count: int) -> Tensor:
-        """Draw the jitter of one octave, (count, 2), each (dy, dx) in px.
+    def shakes(self, index: int, octave: int, count: int) -> Tensor:
+        """Draw the jitter of one octave, (count, 4): each (dy, dx), px, a turn, radians, and a size.
 
         A carried dream needs other shifts on every frame: one that always climbs at the same few comes to fit those
         alone, and shows the network's own grid.
         """
         generator = torch.Generator().manual_seed((self.recipe.seed * 1_000_003 + index) * 64 + octave)
-        reach = self.recipe.jitter
-        return torch.randint(-reach, reach + 1, (count, 2), generator=generator)
+        reach, turn, size = self.recipe.jitter, math.radians(self.recipe.jitter_rotate), self.recipe.jitter_scale
+        shifts = torch.randint(-reach, reach + 1, (count, 2), generator=generator)
+        angle, scale = 2 * torch.rand(count, 2, generator=generator).T - 1
+        return torch.cat([shifts, (turn * angle)[:, None], size ** scale[:, None]], 1)

@@ -38,7 +38,10 @@ class Graphs:
         key = (kind, *(example.shape for example in examples))
         if key in self._asked and key not in self._recorded:
             self._pool = self._pool or torch.cuda.graph_pool_handle()
-            self._recorded[key] = record(step, self._pool, *examples)
+            try:
+                self._recorded[key] = record(step, self._pool, *examples)
+            except torch.OutOfMemoryError:  # a recording keeps its memory: without one there may be enough
+                self._recorded[key] = step
         self._asked.add(key)
         return self._recorded.get(key, step)
 

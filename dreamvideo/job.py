@@ -172,6 +172,8 @@ def _render(
                 picture = next(pictures, None)
                 if picture is None:
                     break
+                while engine.dreamer.notices:
+                    on_event(Event(sink.count, total, engine.dreamer.notices.pop(0)))
                 write(picture[0])
                 on_event(Event(sink.count, total))
     if limit and limit.held:

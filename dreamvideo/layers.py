@@ -19,7 +19,7 @@ from .media import Frame
 from .media.names import PATTERN, frame_pattern, holds_frames, sequence_files, takes_frames
 from .media.pictures import Pixels, quantise, save_picture
 from .pipeline import as_image
-from .recipe import Encoding, Recipe
+from .recipe import Encoding, Recipe, guides
 
 if TYPE_CHECKING:
     from .stage import Stage
@@ -116,8 +116,8 @@ def spare_inputs(output: str, recipe: Recipe) -> None:
     Raises:
         SinkError: it is.
     """
-    network = recipe.network
-    for path in (network.guide, network.weights, recipe.music.music, recipe.temporal.cuts, recipe.finish.mask):
+    led = [path for path, _ in guides(recipe.network.guide)]
+    for path in (*led, recipe.network.weights, recipe.music.music, recipe.temporal.cuts, recipe.finish.mask):
         if path and os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output):
             raise SinkError(f"{output} is an input itself: give the output another name")
     if recipe.finish.mask and takes_frames(output) and _holds(recipe.finish.mask, Path(frame_pattern(output))):

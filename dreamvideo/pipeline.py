@@ -16,16 +16,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import camera, compose, flow, memory, models, objective, shots
+from . import camera, compose, flow, memory, models, objective, shots, tiles
 from .compose import State
 from .dream import Dreamer, resize
-from .errors import RecipeError, SourceError
+from .errors import RecipeError
 from .flow import Field, Gray, Motion
+from .guides import Guides
 from .mask import Mask
 from .mask import wanted as masked
-from .media import DEFAULT_RATE, Frame, open_source
+from .media import DEFAULT_RATE, Frame
 from .outpaint import Ahead
-from .recipe import Network, Recipe, parse_rate, parse_time
+from .recipe import Network, Recipe, guides, parse_rate, parse_time
 from .score import Score
 from .timeline import Timeline
 
@@ -91,32 +92,38 @@ class Engine:
         torch.backends.cudnn.deterministic = True  # a render again is the same render
         if network.threads:
             torch.set_num_threads(network.threads)
-        goal = objective.parse(self.score.at(0).network.layers or models.default_layers(network.model))
+        goal = self._written(self.score.at(0))
         features = models.load(network.model, goal.layers, network.weights, _precision(network, self.device))
         cuts = recipe.temporal.cuts if recipe.temporal.flow != "none" else "none"
         self.mark = shots.rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
-        self._guide = self._features(features.to(self.device), network.guide) if network.guide else {}
-        room = memory.left(network.memory, self.device)
-        self.dreamer = Dreamer(features.to(self.device), self._goal(self.score.at(0)), self.score.at(0).dream, room)
+        self.network = features.to(self.device)
+        self._guides = Guides([path for path, _ in guides(network.guide)], self._features) if network.guide else None
+        room, self.held = memory.left(network.memory, self.device)
+        beside = tiles.STILL if timeline is not None and timeline.count == 1 else tiles.FRAME
+        first = self.score.at(0)
+        self.dreamer = Dreamer(self.network, self._goal(first, Fraction(0)), first.dream, room, beside)
 
-    def _goal(self, now: Recipe) -> objective.Objective:
+    @staticmethod
+    def _written(now: Recipe) -> objective.Objective:
+        return objective.parse(now.network.layers or models.default_layers(now.network.model))
+
+    def _goal(self, now: Recipe, time: Fraction) -> objective.Objective:
         """Return a frame's own objective."""
-        goal = objective.parse(now.network.layers or models.default_layers(now.network.model))
+        goal, network = self._written(now), now.network
         if any(section == "network.layers" for section, _ in self.score.tracks):
             goal = replace(goal, fades=True)
-        return objective.guided(goal, self._guide, now.network.guide_weight) if self._guide else goal
+        if self._guides is None:
+            return goal
+        weights = {path: float(weight or 1) for path, weight in guides(network.guide)}
+        return objective.guided(goal, self._guides.at(time, weights), network.guide_weight, network.guide_form)
 
-    def _features(self, network: models.Network, path: str) -> dict[str, Tensor]:
+    def _features(self, frame: Frame) -> dict[str, Tensor]:
         """Return what a guide's picture holds at every place of every layer, (C, places)."""
-        with open_source(path) as opened:
-            frame = next(iter(opened), None)
-        if frame is None:
-            raise SourceError(f"the guide {path} holds no picture")
         image = self.image(frame)[None]
         scale = GUIDE_SIDE / max(image.shape[-2:])
         size = [max(round(side * scale), 1) for side in image.shape[-2:]]
         with torch.no_grad():
-            activations = network(resize(image, size if scale < 1 else image.shape[-2:]))
+            activations = self.network(resize(image, size if scale < 1 else image.shape[-2:]))
         return {name: activation[0].float().flatten(1) for name, activation in activations.items()}
 
     def image(self, frame: Frame) -> Tensor:
@@ -213,7 +220,7 @@ class Engine:
         Returns:
             What was dreamed on, the dream layer, (3, H, W) each, and the state after it.
         """
-        now, image = self.aim(step.frame.index), self.image(step.frame)
+        now, image = self.aim(step.frame), self.image(step.frame)
         goal, motion = self.dreamer.objective, step.motion
         changed = objective.difference(state.aim, goal) if state is not None and state.aim else 0.0
         if step.frame.held and state is not None:
@@ -253,11 +260,11 @@ class Engine:
         mask = None if step.mask is None else memory.sent(torch.from_numpy(step.mask), self.device)
         return compose.finish(image, layer, self.score.at(step.frame.index).finish, below, mask)
 
-    def aim(self, index: int) -> Recipe:
+    def aim(self, frame: Frame) -> Recipe:
         """Take a frame's own objective and numbers, and return its recipe."""
-        now = self.score.at(index)
-        if self.score.tracks:
-            self.dreamer.recipe, self.dreamer.objective = now.dream, self._goal(now)
+        now = self.score.at(frame.index)
+        if self.score.tracks or self._guides is not None:
+            self.dreamer.recipe, self.dreamer.objective = now.dream, self._goal(now, frame.time)
         return now
 
 

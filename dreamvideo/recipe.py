@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ import tomli_w
 
 from . import schedule
 from .errors import RecipeError
+
+WEIGHED = re.compile(r"(?P<path>.+)=(?P<weight>(?!.*\.[A-Za-z]\w*\s*$).+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,14 @@ class Network:
     )
     weights: Annotated[str, Param("weights file (.pth state dict) instead of the published weights")] = ""
     layers: Annotated[str, Param("what to dream of: blocks.9=1,blocks.10=1 (empty: the network's best)")] = ""
-    guide: Annotated[str, Param("picture whose shapes and textures the dream takes on")] = ""
+    guide: Annotated[
+        str, Param("picture or film whose shapes and textures the dream takes on; several: a.jpg=1,b.mp4=0.5")
+    ] = ""
     guide_weight: Annotated[float, Param("how much it leads: 0 not at all, 1 alone", 0, 1, True)] = 1.0
+    guide_form: Annotated[
+        Literal["match", "statistics"],
+        Param("how: every place becomes like the guide's nearest, or all together like the guide as a whole"),
+    ] = "match"
     device: Annotated[str, Param("auto, cpu, cuda, cuda:1, mps")] = "auto"
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"],
@@ -69,9 +78,19 @@ class Dream:
     jitter: Annotated[
         int, Param("largest random shift of an ascent step, px; below 32 edges stay plain", 0, 8192, curve=True)
     ] = 512
+    jitter_rotate: Annotated[float, Param("largest random turn of an ascent step, degrees", 0, 180, curve=True)] = 0.0
+    jitter_scale: Annotated[float, Param("largest random size of it: 1.1 is a tenth up or down", 1, 2, curve=True)] = (
+        1.0
+    )
     shaping: Annotated[
-        Literal["laplacian", "mean"], Param("gradient: every scale made equally strong, or left as it is")
+        Literal["laplacian", "gaussian", "mean"],
+        Param("gradient: every scale made equally strong, smoothed, or left as it is"),
     ] = "laplacian"
+    colors: Annotated[
+        Literal["rgb", "natural"], Param("natural: colours that go together in photos are dreamed together")
+    ] = "rgb"
+    tv: Annotated[float, Param("how much it is kept smooth (total variation)", 0, 100, curve=True)] = 0.0
+    pull: Annotated[float, Param("how much it is drawn back to the frame (L2)", 0, 100, curve=True)] = 0.0
     lost_detail: Annotated[
         Literal["before", "after"], Param("give the frame its detail back before or after each octave's ascent")
     ] = "before"
@@ -212,8 +231,9 @@ class Recipe:
                 _check_curve(f"{section}.{key}", value, self.curves, param)
             else:
                 _check(f"{section}.{key}", value, kind, param)
-        for name, weight in schedule.terms(self.network.layers):
-            _check_curve(f"network.layers, {name}", schedule.read(weight or "1"), self.curves)
+        for key, written in (("layers", schedule.terms(self.network.layers)), ("guide", guides(self.network.guide))):
+            for name, weight in written:
+                _check_curve(f"network.{key}, {name}", schedule.read(weight or "1"), self.curves)
         start, end = parse_time(self.clip.start), parse_time(self.clip.end)
         if start is not None and end is not None and end <= start:
             raise RecipeError(f"clip.end ({self.clip.end}) is not after clip.start ({self.clip.start})")
@@ -273,6 +293,18 @@ class Recipe:
             for section, values in dataclasses.asdict(self).items()
         }
         return tomli_w.dumps({section: table for section, table in tables.items() if table})
+
+
+def guides(text: str) -> list[tuple[str, str]]:
+    """Split `a.jpg=1,b.mp4=0.5` into paths and what stands after the equals sign; a path alone may hold one, or commas.
+
+    What stands there is a weight unless it ends as a file does, in a dot and letters.
+    """
+    found = []
+    for part in schedule.split(text) if WEIGHED.search(text) or "," in text else [text]:
+        match = WEIGHED.fullmatch(part.strip())
+        found.append((match["path"].strip(), match["weight"].strip()) if match else (part.strip(), ""))
+    return [(path, weight) for path, weight in found if path]
 
 
 def parameters() -> Iterator[tuple[str, str, Any, Param]]:

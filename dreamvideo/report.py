@@ -178,7 +178,7 @@ def measure(
             if shown.frame.held:  # a dream that lives on itself
                 original = picture.mean((1, 2), keepdim=True).expand_as(picture)
             if engine:
-                engine.aim(index)
+                engine.aim(shown.frame)
             motion = _known(known, index, picture.shape[1:]) if known else shown.motion
             measured = report.stability.add(
                 shown.gray,

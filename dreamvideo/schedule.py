@@ -31,6 +31,7 @@ LEVELS = ("rms", "bass", "mid", "treble", "flux")
 CLOCK = ("t", "n", "fps", "length", "still")
 NAMES = (*CLOCK, *COUNTERS, *LEVELS)
 MANY = 100
+CHANNELS, NUMBERS = re.compile(r":[\d,-]+$"), re.compile(r"\d+(-\d+)?\s*$|\d+(-\d+)?[@~]")
 FUNCTIONS: dict[str, tuple[int, int, tuple[str, ...]]] = {  # least and most arguments; the names of those that have one
     **dict.fromkeys(("sin", "cos", "abs", "sqrt", "exp", "floor", "ceil"), (1, 1, ())),
     **dict.fromkeys(("smooth", "sine", "triangle", "saw", "square", "noise"), (1, 1, ())),
@@ -130,7 +131,22 @@ def written(curve: Curve) -> str:
 
 
 def terms(text: str) -> list[tuple[str, str]]:
-    """Split `a=1,b=max(rms, 0.5)` into names and what stands after the equals sign, at commas outside brackets."""
+    """Split `a=1,b=max(rms, 0.5)` into names and what stands after the equals sign, at commas outside brackets.
+
+    A name may itself be a list of a layer's channels, `a:42,70-77`.
+    """
+    parts = [part.partition("=") for part in split(text) if part.strip()]
+    found: list[tuple[str, str]] = []
+    for name, weight in ((name.strip(), weight.strip()) for name, _, weight in parts):
+        if found and not found[-1][1] and CHANNELS.search(found[-1][0]) and NUMBERS.match(name):
+            found[-1] = (f"{found[-1][0]},{name}", weight)
+        else:
+            found.append((name, weight))
+    return found
+
+
+def split(text: str) -> list[str]:
+    """Split a text at the commas outside brackets."""
     parts, depth = [""], 0
     for c in text:
         depth += (c in "([{") - (c in ")]}")
@@ -138,8 +154,7 @@ def terms(text: str) -> list[tuple[str, str]]:
             parts.append("")
         else:
             parts[-1] += c
-    split = [part.partition("=") for part in parts if part.strip()]
-    return [(name.strip(), weight.strip()) for name, _, weight in split]
+    return parts
 
 
 def parse(text: str, named: Iterable[str] = ()) -> ast.Expression:

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import schedule
 from .errors import RecipeError
-from .recipe import Recipe, parameters
+from .recipe import Recipe, guides, parameters
 from .timeline import Curves, Timeline, Values
 
 
@@ -19,8 +19,8 @@ class Score:
     Attributes:
         recipe: as it is written, with its curves.
         timeline: what they are read against.
-        tracks: each curve's values at every point of the timeline, by (section, key); those of layers' weights under
-            ("network.layers", layer).
+        tracks: each curve's values at every point of the timeline, by (section, key); those of layers' and guides'
+            weights under ("network.layers", layer) and ("network.guide", path).
 
     Raises:
         RecipeError: a curve asks for what is not known here, or leaves its parameter's range.
@@ -36,10 +36,10 @@ class Score:
                 values = _values(curves, f"{section}.{key}", value)
                 _check_range(f"{section}.{key}", values, timeline, param.low, param.high)
                 self.tracks[section, key] = np.rint(values) if kind is int else values
-        self._weights = schedule.terms(recipe.network.layers)
-        for name, weight in self._weights:
-            if isinstance(curve := schedule.read(weight or "1"), (str, dict)):
-                self.tracks["network.layers", name] = _values(curves, f"network.layers, {name}", curve)
+        for key, terms in _weighed(recipe).items():
+            for name, weight in terms:
+                if isinstance(curve := schedule.read(weight or "1"), (str, dict)):
+                    self.tracks[f"network.{key}", name] = _values(curves, f"network.{key}, {name}", curve)
         self.own = {name: _values(curves, f"curves.{name}", curve) for name, curve in recipe.curves.items()}
 
     def at(self, index: int) -> Recipe:
@@ -49,17 +49,19 @@ class Score:
         point = min(index * self.timeline.fine, len(self.timeline.t) - 1)
         changed: dict[str, dict[str, Any]] = {}
         for (section, key), values in self.tracks.items():
-            if section != "network.layers":
+            if section.startswith("network."):
+                changed.setdefault("network", {})[section.removeprefix("network.")] = ""
+            else:
                 number = float(values[point])
                 whole = isinstance(getattr(getattr(DEFAULT, section), key), int)
                 changed.setdefault(section, {})[key] = int(number) if whole else number
-        if any(section == "network.layers" for section, _ in self.tracks):
-            changed.setdefault("network", {})["layers"] = ",".join(
-                f"{name}={self.tracks['network.layers', name][point]:.4g}"
-                if ("network.layers", name) in self.tracks
-                else f"{name}={weight or 1}"
-                for name, weight in self._weights
-            )
+        for key, terms in _weighed(self.recipe).items():
+            if key in changed.get("network", {}):
+                tracks = {name: self.tracks.get((f"network.{key}", name)) for name, _ in terms}
+                changed["network"][key] = ",".join(
+                    f"{name}={weight or 1 if (track := tracks[name]) is None else f'{track[point]:.4g}'}"
+                    for name, weight in terms
+                )
         sections = {name: replace(getattr(self.recipe, name), **values) for name, values in changed.items()}
         return replace(self.recipe, **sections)
 
@@ -86,9 +88,14 @@ def listens(recipe: Recipe) -> bool:
 
 def _asked(recipe: Recipe) -> set[str]:
     written: list[Any] = [getattr(getattr(recipe, s), k) for s, k, _, param in parameters() if param.curve]
-    written += [schedule.read(weight or "1") for _, weight in schedule.terms(recipe.network.layers)]
+    written += [schedule.read(weight or "1") for terms in _weighed(recipe).values() for _, weight in terms]
     written += recipe.curves.values()
     return {name for curve in written for name in schedule.asked(curve, recipe.curves)}
+
+
+def _weighed(recipe: Recipe) -> dict[str, list[tuple[str, str]]]:
+    """Return what of a recipe is written as names with weights, each of which may be a curve."""
+    return {"layers": schedule.terms(recipe.network.layers), "guide": guides(recipe.network.guide)}
 
 
 def _values(curves: Curves, name: str, curve: schedule.Curve) -> Values:

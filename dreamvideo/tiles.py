@@ -21,7 +21,8 @@ HALO = 64  # px that a tile sees of its neighbours
 MOST = 64  # rows, and columns, of tiles
 PROBE = 256  # px; side of the picture that tells what a step takes
 WORKING = 1.8  # what a step holds at most, as a multiple of what it keeps for the way back
-FRAME = 450.0  # bytes a pixel of the frame takes beside: it, its motion, its dream, and those of the frames read ahead
+STILL = 200.0  # bytes a pixel takes beside: the picture, its dream, and its gradient on its way,
+FRAME = 450.0  # and in a film, its motion and what is carried, and those of the frames read ahead
 
 
 @dataclass(frozen=True)

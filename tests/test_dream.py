@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ from skimage import data
 from dreamvideo import Engine, Recipe, RecipeError, dream, graphs, models, objective, tiles
 from dreamvideo.dream import Dreamer, octave_sizes
 from dreamvideo.recipe import Dream, preset_tables
+
+Gradient = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 class Pixels(models.Network):
@@ -43,13 +48,40 @@ def numpy_resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.einsum("ih,chw,jw->cij", weights(image.shape[1], size[0]), image, weights(image.shape[2], size[1]))
 
 
+class Convolutions(models.Network):
+    """A network of two fixed layers, in double precision where that is asked for."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(5)
+        layers = torch.nn.Conv2d(3, 8, 5, 2, 2), torch.nn.ReLU(), torch.nn.Conv2d(8, 6, 3, 1, 1), torch.nn.ReLU()
+        super().__init__("convolutions", torch.nn.Sequential(*layers), [0.5] * 3, [0.25] * 3)
+
+    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        x = (image - self.mean) / self.std
+        first = self.body[1](self.body[0](x))
+        return {"first": first, "second": self.body[3](self.body[2](first))}
+
+
+def table_gradient(x: np.ndarray) -> tuple[float, np.ndarray]:
+    """The seed's loss of two weighted layers, in double precision: squares inside the border over all activations."""
+    network = Convolutions().double()
+    image = torch.from_numpy(x)[None].requires_grad_()
+    loss = torch.zeros((), dtype=torch.float64)
+    for name, coefficient in (("first", 0.2), ("second", 3.0)):
+        a = network(image)[name]
+        loss = loss + coefficient * (a[:, :, 2:-2, 2:-2] ** 2).sum() / a.numel()
+    loss.backward()
+    assert image.grad is not None
+    return float(loss), image.grad[0].numpy()
+
+
 def numpy_gradient(x: np.ndarray) -> tuple[float, np.ndarray]:
     inside = np.zeros_like(x)
     inside[:, 2:-2, 2:-2] = x[:, 2:-2, 2:-2]
     return float(np.square(inside).sum() / x.size), 2 * inside / x.size
 
 
-def the_seed_algorithm(image: np.ndarray, recipe: Dream, octaves: int) -> np.ndarray:
+def the_seed_algorithm(image: np.ndarray, recipe: Dream, octaves: int, gradient: Gradient) -> np.ndarray:
     """Resize the dream, ascend, inject the lost detail; smallest octave first."""
     h, w = image.shape[1:]
     sizes = [(round(h / recipe.octave_scale**k), round(w / recipe.octave_scale**k)) for k in reversed(range(octaves))]
@@ -57,7 +89,7 @@ def the_seed_algorithm(image: np.ndarray, recipe: Dream, octaves: int) -> np.nda
     for size in sizes:
         x = numpy_resize(x, size)
         for _ in range(recipe.iterations):
-            loss, g = numpy_gradient(x)
+            loss, g = gradient(x)
             if loss > recipe.max_loss:
                 break
             x = x + recipe.step * g / max(np.abs(g).mean(), 1e-7)
@@ -72,7 +104,16 @@ def test_the_classic_recipe_is_the_seed_algorithm_step_for_step(max_loss: float,
     classic = Recipe().merge(preset_tables("classic")).set(f"dream.max_loss={max_loss}").dream
     dreamer = Dreamer(Pixels(), objective.parse("pixels"), classic)
     image = tensor(photo[:, :72])
-    expected = the_seed_algorithm(image.numpy().astype(np.float64), classic, 3)
+    expected = the_seed_algorithm(image.numpy().astype(np.float64), classic, 3, numpy_gradient)
+    assert np.abs((image + dreamer(image)).numpy() - expected).max() < 1e-4
+
+
+def test_the_classic_recipe_climbs_its_layers_as_the_seed_does(photo: np.ndarray) -> None:
+    classic = Recipe().merge(preset_tables("classic")).dream
+    dreamer = Dreamer(Convolutions(), objective.parse("first=0.2,second=3"), classic)
+    image = tensor(photo[:, :72])
+    expected = the_seed_algorithm(image.numpy().astype(np.float64), classic, 3, table_gradient)
+    assert np.abs(expected - image.numpy()).mean() > 0.05
     assert np.abs((image + dreamer(image)).numpy() - expected).max() < 1e-4
 
 
@@ -113,9 +154,11 @@ def test_fewer_steps_of_the_finest_octave_go_as_far(engine: Engine, photo: np.nd
     lengths: dict[tuple[int, ...], list[float]] = {}
     ascend = engine.dreamer.ascend
 
-    def listen(dream: torch.Tensor, step: torch.Tensor, shifts: list[tuple[int, int]], finest: bool) -> torch.Tensor:
-        lengths.setdefault(tuple(dream.shape[-2:]), []).extend([float(step.mean())] * len(shifts))
-        return ascend(dream, step, shifts, finest)
+    def listen(
+        dream: torch.Tensor, step: torch.Tensor, shakes: torch.Tensor, finest: bool, frame: torch.Tensor | None
+    ) -> torch.Tensor:
+        lengths.setdefault(tuple(dream.shape[-2:]), []).extend([float(step.mean())] * len(shakes))
+        return ascend(dream, step, shakes, finest, frame)
 
     engine.dreamer.ascend = listen
     try:
@@ -131,7 +174,7 @@ def test_fewer_steps_of_the_finest_octave_go_as_far(engine: Engine, photo: np.nd
 def test_the_same_seed_dreams_the_same(engine: Engine, photo: np.ndarray) -> None:
     image = tensor(photo)
     assert torch.equal(engine.dreamer(image), engine.dreamer(image))
-    shifts = [engine.dreamer.shifts(index, 0, 8).tolist() for index in (1, 1, 2)]
+    shifts = [engine.dreamer.shakes(index, 0, 8).tolist() for index in (1, 1, 2)]
     assert shifts[0] == shifts[1] != shifts[2]
 
 
@@ -179,11 +222,11 @@ def test_tiles_climb_as_the_whole_frame_does(engine: Engine) -> None:
     whole = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
     tiled = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
     step = tiles.appetite(tiled.network, astronaut.device)
-    tiled.memory = (tiles.FRAME * 384 * 288) + 0.7 * step * 384 * 288
-    assert len(tiled._tiles(astronaut)) == 2
+    tiled.room = (tiles.FRAME * 384 * 288) + 0.7 * step * 384 * 288
+    assert len(tiled.plan(astronaut)) == 2
     wanted, found = whole.gradient(astronaut)[1], tiled.gradient(astronaut)[1]
     assert float(torch.cosine_similarity(wanted.flatten(), found.flatten(), 0)) > 0.99
-    seam = next(iter(tiled._tiles(astronaut))).put[1].stop
+    seam = next(iter(tiled.plan(astronaut))).put[1].stop
     across = (found.diff(dim=-1).abs().mean((0, 1, 2)), wanted.diff(dim=-1).abs().mean((0, 1, 2)))
     assert float(across[0][seam - 1]) < 1.5 * float(across[1][seam - 9 : seam + 8].mean())  # no step where they meet
 
@@ -232,3 +275,80 @@ def test_the_finest_octave_leaves_out_what_alternates_from_pixel_to_pixel(photo:
     layer = Engine(Recipe().set("dream.octaves=1").set("dream.iterations=3")).dreamer(tensor(photo))
     spectrum = torch.fft.fft2(layer).abs().mean(0)
     assert spectrum[44:53, 44:53].mean() < 0.03 * spectrum[4:20, 4:20].mean()
+
+
+def test_the_gradient_of_total_variation_is_autograds(photo: np.ndarray) -> None:
+    image = tensor(photo)[None, :, :20, :30].requires_grad_()
+    down, right = image.diff(dim=-2)[..., :-1], image.diff(dim=-1)[..., :-1, :]
+    (down.square() + right.square() + dream.ROUND**2).sqrt().sum().backward()
+    found = dream.variation(image.detach())
+    assert torch.allclose(found[..., 1:-2, 1:-2], image.grad[..., 1:-2, 1:-2], atol=1e-5)
+
+
+def test_what_keeps_a_dream_smooth_and_near_does(photo: np.ndarray) -> None:
+    image = tensor(photo)
+    sizes = {}
+    for name in ("dream.seed=0", "dream.tv=1", "dream.pull=1"):
+        layer = Engine(Recipe().set("dream.octaves=2").set("dream.iterations=8").set(name)).dreamer(image)
+        roughness = (image + layer).diff(dim=-1).abs().mean()
+        sizes[name] = float(roughness), float(layer.abs().mean())
+    assert sizes["dream.tv=1"][0] < 0.8 * sizes["dream.seed=0"][0]
+    assert sizes["dream.pull=1"][1] < 0.8 * sizes["dream.seed=0"][1]
+
+
+def test_gaussian_shaping_is_three_blurs() -> None:
+    point = torch.zeros(1, 3, 41, 41)
+    point[..., 20, 20] = 1
+    blurred = [
+        cv2.GaussianBlur(point[0, 0].numpy(), (0, 0), blur, borderType=cv2.BORDER_REPLICATE) for blur in (0.5, 1, 2)
+    ]
+    assert np.allclose(dream.gaussian(point)[0, 1].numpy(), np.mean(blurred, 0), atol=2e-3)
+
+
+def test_natural_colours_go_together() -> None:
+    """A gradient that wants one channel alone takes the others along, the more the nearer they are in photos."""
+    red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
+    r, g, b = dream.natural(red).flatten().tolist()
+    assert r > g > b > 0
+
+
+def test_a_turned_picture_is_the_picture_turned(photo: np.ndarray) -> None:
+    image = tensor(photo)[None, :, :, :80]
+    assert torch.allclose(dream.turned(image, torch.tensor(0.0), torch.tensor(1.0)), image, atol=1e-5)
+    angle, scale = 20.0, 1.2
+    found = dream.turned(image, torch.tensor(math.radians(angle)), torch.tensor(scale))[0].permute(1, 2, 0).numpy()
+    matrix = cv2.getRotationMatrix2D((39.5, 47.5), angle, scale)
+    wanted = cv2.warpAffine(image[0].permute(1, 2, 0).numpy(), matrix, (80, 96), borderMode=cv2.BORDER_REFLECT)
+    assert np.abs(found - wanted)[16:-16, 16:-16].mean() < 0.01
+
+
+def test_a_dream_that_is_turned_and_scaled_rises_as_far(photo: np.ndarray) -> None:
+    recipe, image, gains = Recipe().set("dream.iterations=10"), tensor(photo), []
+    for asked in (recipe, recipe.set("dream.jitter_rotate=10").set("dream.jitter_scale=1.1")):
+        dreamer = Engine(asked).dreamer
+        gains.append(dreamer.value(image + dreamer(image)) - dreamer.value(image))
+    assert gains[1] > 0.6 * gains[0] > 0
+    shakes = dreamer.shakes(0, 0, 50)
+    assert 0.1 < shakes[:, 2].abs().max() <= np.radians(10)
+    assert 1.05 < shakes[:, 3].max() <= 1.1
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")])
+def test_where_memory_runs_out_tiles_become_smaller(error: Exception, engine: Engine) -> None:
+    class Small(models.Network):
+        def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+            if image.shape[-1] * image.shape[-2] > 50_000:
+                raise error
+            return super().forward(image)
+
+    network = engine.dreamer.network
+    small = Small(network.name, network.body, [0.5] * 3, [0.5] * 3)
+    dreamer = Dreamer(small, engine.dreamer.objective, Dream(octaves=1, iterations=1))
+    image = tensor(cv2.resize(data.astronaut(), (400, 300), interpolation=cv2.INTER_AREA))
+    layer = dreamer(image)
+    assert layer.abs().mean() > 0.005
+    assert [notice.split(":")[0] for notice in dreamer.notices] == ["out of memory"] * len(dreamer.notices)
+    assert dreamer.notices[-1].endswith(f"{len(dreamer.plan(image))} tiles")
+    told = len(dreamer.notices)
+    dreamer(image)
+    assert len(dreamer.notices) == told  # found once, kept to

@@ -10,10 +10,10 @@ import dreamvideo
 PACKAGE = Path(dreamvideo.__file__).parent
 ORDER = [  # a room may import from the rows below its own, and from errors
     {"__init__", "__main__", "cli"},
-    {"job", "report", "drawing"},
+    {"job", "report", "drawing", "forecast"},
     {"loop", "stage", "layers"},
     {"pipeline", "metrics", "shots", "outpaint", "flash", "mask"},
-    {"compose", "dream", "objective", "flow", "camera", "tiles", "graphs", "beside"},
+    {"compose", "dream", "objective", "flow", "camera", "tiles", "graphs", "guides", "beside"},
     {"models", "media", "audio", "blend"},
     {"ffmpeg"},
     {"score"},

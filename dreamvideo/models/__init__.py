@@ -12,10 +12,10 @@ import torch
 
 from ..errors import ModelError
 from .lite0 import lite0
-from .network import EMBEDDED, Network, half_pays
+from .network import EMBEDDED, Network, half_pays, nearest
 from .zoo import check_network, torchvision
 
-__all__ = ["EMBEDDED", "Network", "default_layers", "half_pays", "load"]
+__all__ = ["EMBEDDED", "Network", "categories", "default_layers", "half_pays", "load", "nearest"]
 
 # What a network dreams of when the recipe names no layers: those that look best, or the field's habit.
 DEFAULT_LAYERS = {
@@ -52,3 +52,9 @@ def default_layers(name: str) -> str:
         check_network(name)
         raise ModelError(f"the network {name} has no default layers: name some, like --layers layer3=1")
     return DEFAULT_LAYERS[name]
+
+
+def categories() -> list[str]:
+    from torchvision.models._meta import _IMAGENET_CATEGORIES
+
+    return list(_IMAGENET_CATEGORIES)

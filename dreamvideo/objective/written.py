@@ -1,0 +1,98 @@
+"""Objectives as they are written: `blocks.9=1,blocks.10:42,77=0.5,class:peacock=2`; `str()` gives that back."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from .. import models, schedule
+from ..errors import RecipeError
+from .goal import Objective
+from .terms import Channels, Layer, Logit, Strongest, Term, check
+
+CLASS = "class:"
+HOW = "write them as blocks.9=1,blocks.10=0.5"
+SHAPE = re.compile(
+    r"(?P<layer>[^:@~]+)"
+    r"(?::(?P<channels>\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)|:(?P<end>top|bottom):(?P<count>\d+))?"
+    r"(?:@(?P<x>[\d.]+)x(?P<y>[\d.]+))?"
+    r"(?:~(?P<form>\w+))?"
+)
+
+
+def parse(text: str) -> Objective:
+    """Read an objective: terms with a weight each, 1 unless written.
+
+    A term is `blocks.9`, a layer; `blocks.9:42,70-77`, channels of it; `blocks.9:top:10` or `:bottom:10`, those that
+    respond most or least; `blocks.9:42@0.5x0.3`, at a place; any of these with `~mean` or `~cosine` behind; or
+    `class:peacock`, `class:84`.
+
+    Raises:
+        RecipeError: nothing at all, a term named twice, of no known shape, or with a weight that is no finite number.
+    """
+    terms: dict[str, Term] = {}
+    for name, weight in schedule.terms(text):
+        try:
+            value = float(weight or 1)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) or not name:
+            raise RecipeError(f"cannot read {f'{name}={weight}'!r} in layers: {HOW}")
+        term = _term(name, value)
+        if term.key in terms:
+            raise RecipeError(f"{term.key} is named twice in layers: give it one weight")
+        terms[term.key] = term
+    if not terms:
+        raise RecipeError(f"layers names no layer: {HOW}")
+    return Objective(tuple(terms.values()))
+
+
+def _term(name: str, weight: float) -> Term:
+    if name.startswith(CLASS):
+        return _logit(name.removeprefix(CLASS).strip(), weight)
+    match = SHAPE.fullmatch(name)
+    if not match:
+        raise RecipeError(
+            f"cannot read {name!r} in layers: write blocks.9, blocks.9:42, blocks.9:10-19, blocks.9:top:10, "
+            "blocks.9@0.5x0.5, blocks.9~mean or class:peacock"
+        )
+    channels: Channels | Strongest | None = None
+    if match["channels"]:
+        channels = Channels(_numbers(match["channels"]))
+    elif match["end"]:
+        channels = Strongest(max(int(match["count"]), 1), match["end"] == "bottom")
+    try:
+        place = (float(match["x"]), float(match["y"])) if match["x"] else None
+    except ValueError:
+        raise RecipeError(f"cannot read the place in {name!r}: write @0.5x0.5, from 0 to 1 each") from None
+    term = Layer(match["layer"], weight, channels, place, match["form"] or "l2")
+    check(term)
+    return term
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers of `42,70-77`, in order, each once."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if last and int(last) < int(first):
+            raise RecipeError(f"the channels {part} run backwards: write {last}-{first}")
+        if int(last or first) > 2**16:
+            raise RecipeError(f"no layer has a channel {last or first}")
+        found.update(range(int(first), int(last or first) + 1))
+    return tuple(sorted(found))
+
+
+def _logit(label: str, weight: float) -> Logit:
+    """Return the term of a class, by number or by ImageNet's name of it."""
+    names = models.categories()
+    if label.isdigit():
+        if int(label) >= len(names):
+            raise RecipeError(f"there is no class {label}: they go from 0 to {len(names) - 1}")
+        name = names[int(label)]
+        return Logit(int(label), weight, name if names.index(name) == int(label) else label)  # two are called crane
+    wanted = label.lower().replace("_", " ")
+    plain = [name.lower() for name in names]
+    if wanted not in plain:
+        raise RecipeError(f"no class is called {label!r}{models.nearest(wanted, plain)}")
+    return Logit(plain.index(wanted), weight, names[plain.index(wanted)])

@@ -37,6 +37,7 @@ from dreamvideo.mask import Mask, Moving, edges
 from dreamvideo.recipe import Finish
 from dreamvideo.timeline import Timeline
 
+RATE = Fraction(30000, 1001)
 LEFT, RIGHT = np.s_[:, : W // 2], np.s_[:, W // 2 :]
 
 
@@ -58,10 +59,12 @@ def changes(one: Frame, other: Frame) -> np.ndarray:
 
 @pytest.fixture
 def counting(tmp_path: Path) -> Path:
-    """A film of 40 frames at 10 a second, each as grey as its number."""
+    """A film of 40 frames, each as grey as its number, in a file that rounds their times to milliseconds."""
     levels = "geq=lum='30+5*N':cb=128:cr=128"
     path = tmp_path / "count.mkv"
-    ffmpeg("-f", "lavfi", "-i", f"color=s=32x16:r=10,format=yuv444p,{levels}", "-frames:v", 40, "-c:v", "ffv1", path)
+    ffmpeg(
+        "-f", "lavfi", "-i", f"color=s=32x16:r={RATE},format=yuv444p,{levels}", "-frames:v", 40, "-c:v", "ffv1", path
+    )
     return path
 
 
@@ -69,21 +72,21 @@ def test_what_runs_beside_is_read_at_any_moment(counting: Path) -> None:
     truth = [f.pixels for f in read(counting)[1]]
     assert len({int(f[0, 0, 0]) for f in truth}) == 40
     beside = Beside(str(counting), Fraction(24))
-    assert beside.lasts == 4
+    assert beside.lasts == pytest.approx(40 / RATE)
     for index in (0, 1, 1, 2, 5, 30, *range(29, -1, -1), 7, 39, 45):
-        found = beside.at(Fraction(index, 10) + Fraction(1, 20))
+        found = beside.at(index / RATE)
         assert np.array_equal(found, truth[min(index, 39)]), index
-    assert np.array_equal(beside.at(Fraction(3999, 10_000)), truth[4])  # a moment early, as rounded times are
+    assert np.array_equal(beside.at(4 / RATE - Fraction(1, 1000)), truth[4])  # early, as rounded times are
     beside.close()
-    assert np.array_equal(beside.at(Fraction(3)), truth[30])
+    assert np.array_equal(beside.at(31 / RATE), truth[31])
     beside.close()
 
 
 def test_reading_backwards_opens_it_seldom(counting: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    beside, opened, usual = Beside(str(counting), Fraction(10)), [], Beside._read
+    beside, opened, usual = Beside(str(counting), RATE), [], Beside._read
     monkeypatch.setattr(Beside, "_read", lambda self, first: (opened.append(first), usual(self, first))[1])
     for index in [*range(32), *range(31, -1, -1)]:
-        beside.at(Fraction(index, 10))
+        beside.at(index / RATE)
     beside.close()
     assert len(opened) <= 1 + 32 // KEPT
 

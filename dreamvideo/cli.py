@@ -66,6 +66,12 @@ class Job:
     set: Annotated[
         tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="KEY=VALUE", help="like dream.step=0.02")
     ] = ()
+    layer_out: Annotated[
+        str, tyro.conf.arg(metavar="FILE", help="write the dream alone here, too, with alpha, to lay over the source")
+    ] = ""
+    save_octaves: Annotated[
+        str, tyro.conf.arg(metavar="DIR", help="write every frame's dream at every octave's size here, too")
+    ] = ""
     save_recipe: Annotated[str, tyro.conf.arg(metavar="FILE", help="write the complete recipe here, too")] = ""
 
 
@@ -244,8 +250,8 @@ def _dream(job: Job, recipe: Recipe) -> int:
     if job.preview:
         with _Progress() as progress:
             jobs.preview(
-                job.input, job.output, job.preview, recipe,
-                overwrite=job.overwrite, keep=_beside(job), on_event=progress,
+                job.input, job.output, job.preview, recipe, overwrite=job.overwrite,
+                layer_out=job.layer_out, save_octaves=job.save_octaves, keep=_beside(job), on_event=progress,
             )  # fmt: skip
         _save_recipe(job.save_recipe, recipe)
         return 0
@@ -262,8 +268,8 @@ def _dream(job: Job, recipe: Recipe) -> int:
     try:
         with _Progress() as progress:
             result = jobs.dream_video(
-                job.input, job.output, recipe,
-                overwrite=job.overwrite, keep=_beside(job), on_event=progress, stop=lambda: asked,
+                job.input, job.output, recipe, overwrite=job.overwrite, layer_out=job.layer_out,
+                save_octaves=job.save_octaves, keep=_beside(job), on_event=progress, stop=lambda: asked,
             )  # fmt: skip
     finally:
         signal.signal(signal.SIGINT, usual)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -218,6 +218,7 @@ class Dreamer:
         iterations: int | None = None,
         step: Tensor | None = None,
         finest: int | None = None,
+        on_octave: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
         """Return the dream layer of an image.
 
@@ -229,6 +230,7 @@ class Dreamer:
             iterations: ascent steps per octave; the recipe's by default.
             step: the step of every pixel, (1, H, W); the recipe's everywhere by default.
             finest: ascent steps of the finest octave, if others; they go as far in all.
+            on_octave: told the dream at every octave's size, (3, h, w), smallest first; not clamped.
 
         Returns:
             L of the same shape, so that image + L is the dream; not clamped.
@@ -250,6 +252,8 @@ class Dreamer:
                 length, shakes = length * (count / finest), shakes[:finest]
             near = resize(frame, size) if self.recipe.pull else None
             added = self.ascend(dream, length, shakes, last, near) - base
+            if on_octave is not None:
+                on_octave((base + added)[0])
         return (ground + added)[0]
 
     def ascend(

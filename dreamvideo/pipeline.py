@@ -20,11 +20,13 @@ from . import camera, compose, flow, memory, models, objective, shots, tiles
 from .compose import State
 from .dream import Dreamer, resize
 from .errors import RecipeError
-from .flow import Gray, Motion
+from .flow import Field, Gray, Motion
 from .guides import Guides
-from .media import Frame
+from .mask import Mask
+from .mask import wanted as masked
+from .media import DEFAULT_RATE, Frame
 from .outpaint import Ahead
-from .recipe import Network, Recipe, guides, parse_time
+from .recipe import Network, Recipe, guides, parse_rate, parse_time
 from .score import Score
 from .timeline import Timeline
 
@@ -48,6 +50,7 @@ class Step:
         repeats: whether it shows what the frame before showed, so that it takes over the dream as it is.
         fill: a dream layer (3, H, W) of this frame, to take where nothing is carried.
         path: the camera's, which the frame is seen through and the luma is not.
+        mask: how much of the dream the frame shows, (H, W) in [0, 1]; None for all of it everywhere.
     """
 
     frame: Frame
@@ -56,6 +59,7 @@ class Step:
     repeats: bool = False
     fill: Tensor | None = None
     path: camera.Path | None = None
+    mask: Field | None = None
 
 
 class Engine:
@@ -65,15 +69,23 @@ class Engine:
         recipe: what to dream.
         timeline: what its curves are read against; without, they stay as they are at 0 s, and the camera rests.
 
+    Attributes:
+        on_octave: told the number of every frame that is dreamed and the dream of each of its octaves, (3, h, w).
+
     Raises:
-        RecipeError, ModelError: the recipe names a device, layer, network or list of cuts that cannot be had, or a
-            curve that cannot be read.
+        RecipeError, ModelError, SourceError: the recipe names a device, layer, network, list of cuts, guide or mask
+            that cannot be had, or a curve that cannot be read.
     """
 
     def __init__(self, recipe: Recipe, timeline: Timeline | None = None):
         network = recipe.network
         self.recipe, self.filming = recipe, timeline is not None
-        self.score = Score(recipe, timeline or Timeline(Fraction(24), 1))
+        self.timeline = timeline or Timeline(
+            parse_rate(recipe.clip.fps) or DEFAULT_RATE, 1, begins=parse_time(recipe.clip.start) or Fraction(0)
+        )
+        self.on_octave: Callable[[int, Tensor], None] | None = None
+        self.mask = self.masks()
+        self.score = Score(recipe, self.timeline)
         self.device = _device(network.device)
         if self.device.type == "cpu":
             memory.keep_pages()
@@ -118,6 +130,16 @@ class Engine:
         """Return a frame's pixels as float32 RGB in [0, 1], (3, H, W), on the device."""
         return as_image(frame.pixels, self.device)
 
+    def masks(self) -> Mask | None:
+        """Return where the dream shows, for one run over the frames; None where that is everywhere."""
+        finish = self.recipe.finish
+        return Mask(finish, self.timeline.rate, self.timeline.begins) if masked(finish) else None
+
+    def close(self) -> None:
+        """Close what is read beside the frames; the next frame opens it again."""
+        if self.mask is not None:
+            self.mask.close()
+
     def path(self, width: int, height: int) -> camera.Path | None:
         """Return the camera's path over pictures of a size; None where it rests."""
         if not self.filming or camera.rests(self.recipe):
@@ -150,35 +172,53 @@ class Engine:
                 path, known = self.path(gray.shape[1], gray.shape[0]), True
             if frame.held and last is not None:
                 step = np.eye(3) if path is None else path.steps[frame.index]
-                yield Step(frame, gray, camera.motion(step, gray.shape[1], gray.shape[0]), path=path)
+                moved = camera.motion(step, gray.shape[1], gray.shape[0])
+                yield Step(frame, gray, moved, path=path, mask=self._shows(frame))
                 continue
-            shown = frame if path is None else replace(frame, pixels=camera.look(frame.pixels, path.view(frame.index)))
+            own: Motion | None = None  # the film's, which the camera's is added to
+            repeats = False
             if temporal.flow == "none" or cut or last is None or last.shape != gray.shape:
-                yield Step(shown, gray, path=path)
                 trusted = True
             elif flow.same(gray, last):
-                if temporal.morph == 0 and path is None:
-                    yield Step(shown, last, repeats=True)
-                else:
-                    still = camera.motion(np.eye(3), gray.shape[1], gray.shape[0])
-                    yield Step(shown, last, seen(still, path, frame.index, frame.index - 1), path=path)
-                continue  # measured against the first of its kind, so that a slow fade is no repetition
+                gray = last  # measured against the first of its kind, so that a slow fade is no repetition
+                repeats = temporal.morph == 0 and path is None
+                own = None if repeats else camera.motion(np.eye(3), gray.shape[1], gray.shape[0])
             else:
-                motion = flow.estimate(gray, last, *flow.METHODS[temporal.flow])
+                own = flow.estimate(gray, last, *flow.METHODS[temporal.flow])
                 # NumPy, since this runs on the thread that reads ahead: one parallel torch operation there gives that
                 # thread a team of OpenMP workers, which then outnumber the cores and slow the network to half
-                lost = motion.trust.numpy().mean() < CUT_TRUST
+                lost = own.trust.numpy().mean() < CUT_TRUST
                 torn = lost and trusted and temporal.cuts == "auto"  # once: a whip pan is no row of cuts
-                shows = None if torn else seen(motion, path, frame.index, frame.index - 1)
-                yield Step(shown, gray, shows, path=path)
+                own = None if torn else own
                 trusted = not lost
+            shown = frame if path is None else replace(frame, pixels=camera.look(frame.pixels, path.view(frame.index)))
+            motion = None if own is None else seen(own, path, frame.index, frame.index - 1)
+            yield Step(shown, gray, motion, repeats, path=path, mask=self._shows(frame, own, repeats, path))
             last = gray
+
+    def _shows(
+        self, frame: Frame, motion: Motion | None = None, repeats: bool = False, path: camera.Path | None = None
+    ) -> Field | None:
+        """Return how much of the dream a frame shows, (H, W), as the camera shows it; None for all of it."""
+        if self.mask is None:
+            return None
+        mask = self.mask.at(frame, self.score.at(frame.index).finish, motion, repeats)
+        return mask if path is None else np.clip(camera.look(mask, path.view(frame.index)), 0, 1)
 
     def dream(self, step: Step, state: State | None) -> tuple[Tensor, State]:
         """Dream one frame, from the state that the one before left; None starts afresh.
 
         Returns:
             The dreamed picture, float RGB in [0, 1], (3, H, W), and the state after it.
+        """
+        image, layer, state = self.carry(step, state)
+        return self.finish(step, image, layer), state
+
+    def carry(self, step: Step, state: State | None) -> tuple[Tensor, Tensor, State]:
+        """Dream one frame without finishing it (see `dream`).
+
+        Returns:
+            What was dreamed on, the dream layer, (3, H, W) each, and the state after it.
         """
         now, image = self.aim(step.frame), self.image(step.frame)
         goal, motion = self.dreamer.objective, step.motion
@@ -191,21 +231,34 @@ class Engine:
             image = state.ground.expand_as(image)
         if step.repeats and state is not None:
             if changed < compose.SAME:
-                return compose.finish(image, state.layer, now.finish), state
+                return image, state.layer, state
             motion = camera.motion(np.eye(3), *step.luma.shape[::-1])
+        hear = self._listener(step.frame.index)
         if state is None or motion is None:
             carried = None
-            layer = self.dreamer(image) if step.fill is None else step.fill
+            layer = self.dreamer(image, on_octave=hear) if step.fill is None else step.fill
         else:
             carried = compose.seed(state, image, motion.to(self.device), now.temporal, step.fill)
             carried = compose.turn(carried, changed)
             iterations, finest, steps = compose.effort(carried, now.dream.step, now.temporal)
-            layer = self.dreamer(image, step.frame.index, carried.layer, iterations, steps, finest)
+            layer = self.dreamer(image, step.frame.index, carried.layer, iterations, steps, finest, hear)
         value = 0.0
         if now.temporal.flow != "none" or step.frame.held:
             value = self.dreamer.value((image + layer).clamp(0, 1)) / goal.weight
-        state = replace(compose.settle(image, layer, step.luma, value, carried), aim=goal)
-        return compose.finish(image, layer, now.finish), state
+        return image, layer, replace(compose.settle(image, layer, step.luma, value, carried), aim=goal)
+
+    def _listener(self, index: int) -> Callable[[Tensor], None] | None:
+        told = self.on_octave
+        return None if told is None else lambda picture: told(index, picture)
+
+    def finish(self, step: Step, image: Tensor, layer: Tensor) -> Tensor:
+        """Return the picture of a frame (3, H, W), from what it was dreamed on and its dream layer.
+
+        A film made of a still lives on itself: what a blend is laid over and a mask shows is the still, where it was.
+        """
+        below = self.image(step.frame) if step.frame.held else image
+        mask = None if step.mask is None else memory.sent(torch.from_numpy(step.mask), self.device)
+        return compose.finish(image, layer, self.score.at(step.frame.index).finish, below, mask)
 
     def aim(self, frame: Frame) -> Recipe:
         """Take a frame's own objective and numbers, and return its recipe."""
@@ -233,7 +286,7 @@ def render(frames: Iterable[Frame], engine: Engine, state: State | None = None) 
 
     Source: the dream layer carried by L_t = warp(L_{t−1}) + ascent; trust after Ruder et al. 2016.
     """
-    with closing(read_ahead(engine.follow(frames, state.luma if state else None))) as steps:
+    with closing(engine), closing(read_ahead(engine.follow(frames, state.luma if state else None))) as steps:
         twice = engine.recipe.temporal.passes == 2 and engine.recipe.temporal.flow != "none"
         ahead: Ahead | None = None
         for step in _filled(steps, engine) if twice else steps:
@@ -262,7 +315,7 @@ def _filled(steps: Iterable[Step], engine: Engine) -> Iterator[Step]:
                     back = flow.estimate(step.luma, later.luma, *flow.METHODS[engine.recipe.temporal.flow])
                     back = seen(back, step.path, step.frame.index, later.frame.index)
                 repeats = later is not None and later.repeats
-                _, state = engine.dream(replace(step, motion=back, repeats=repeats), state)
+                *_, state = engine.carry(replace(step, motion=back, repeats=repeats), state)
                 file.write(state.layer.cpu().half().numpy().tobytes())
             size = file.tell() // len(stretch)
             stretch.reverse()

@@ -25,6 +25,7 @@ from .guides import Guides
 from .mask import Mask
 from .mask import wanted as masked
 from .media import DEFAULT_RATE, Frame
+from .media.pictures import Pixels
 from .outpaint import Ahead
 from .recipe import Network, Recipe, guides, parse_rate, parse_time
 from .score import Score
@@ -97,7 +98,9 @@ class Engine:
         cuts = recipe.temporal.cuts if recipe.temporal.flow != "none" else "none"
         self.mark = shots.rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
         self.network = features.to(self.device)
-        self._guides = Guides([path for path, _ in guides(network.guide)], self._features) if network.guide else None
+        self._guides: Guides | None = None
+        if paths := [path for path, _ in guides(network.guide)]:
+            self._guides = Guides(paths, self._features, self.timeline.rate, self.timeline.begins)
         room, self.held = memory.left(network.memory, self.device)
         beside = tiles.STILL if timeline is not None and timeline.count == 1 else tiles.FRAME
         first = self.score.at(0)
@@ -110,16 +113,17 @@ class Engine:
     def _goal(self, now: Recipe, time: Fraction) -> objective.Objective:
         """Return a frame's own objective."""
         goal, network = self._written(now), now.network
-        if any(section == "network.layers" for section, _ in self.score.tracks):
+        moves = {".".join(track) for track in self.score.tracks}
+        if any(name.startswith(("network.layers", "network.guide")) for name in moves):
             goal = replace(goal, fades=True)
         if self._guides is None:
             return goal
         weights = {path: float(weight or 1) for path, weight in guides(network.guide)}
         return objective.guided(goal, self._guides.at(time, weights), network.guide_weight, network.guide_form)
 
-    def _features(self, frame: Frame) -> dict[str, Tensor]:
+    def _features(self, pixels: Pixels) -> dict[str, Tensor]:
         """Return what a guide's picture holds at every place of every layer, (C, places)."""
-        image = self.image(frame)[None]
+        image = as_image(pixels, self.device)[None]
         scale = GUIDE_SIDE / max(image.shape[-2:])
         size = [max(round(side * scale), 1) for side in image.shape[-2:]]
         with torch.no_grad():
@@ -137,8 +141,9 @@ class Engine:
 
     def close(self) -> None:
         """Close what is read beside the frames; the next frame opens it again."""
-        if self.mask is not None:
-            self.mask.close()
+        for read in (self.mask, self._guides):
+            if read is not None:
+                read.close()
 
     def path(self, width: int, height: int) -> camera.Path | None:
         """Return the camera's path over pictures of a size; None where it rests."""

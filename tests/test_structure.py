@@ -25,8 +25,8 @@ ORDER = [  # a room may import from the rows below its own, and from errors
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 WITHIN = {
     ("compose", "flow"), ("camera", "flow"), ("dream", "objective"), ("dream", "tiles"), ("dream", "graphs"),
-    ("pipeline", "shots"), ("pipeline", "outpaint"), ("pipeline", "mask"), ("metrics", "flash"), ("report", "job"),
-    ("drawing", "report"), ("__main__", "cli"),
+    ("guides", "beside"), ("pipeline", "shots"), ("pipeline", "outpaint"), ("pipeline", "mask"),
+    ("metrics", "flash"), ("report", "job"),    ("drawing", "report"), ("__main__", "cli"),
 }  # fmt: skip
 
 

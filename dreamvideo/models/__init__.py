@@ -42,8 +42,8 @@ def load(name: str, layers: Iterable[str], weights: str = "", dtype: torch.dtype
         dtype: the precision the network computes in.
 
     Raises:
-        ModelError: no such network or layer; a layer that is no map over the picture; a network for pictures of one
-            size only; weights that cannot be read, do not fit, or cannot be downloaded.
+        ModelError: no such network or layer; a layer that is no map over the picture; a network that does not take
+            pictures of any size; weights that cannot be read, do not fit, or cannot be downloaded.
     """
     layers = list(layers)
     if name == EMBEDDED:
@@ -58,7 +58,7 @@ def layers(name: str) -> list[str]:
     """Return the layers of a network that are worth showing, shallow to deep, 40 at most; no weights are needed.
 
     Raises:
-        ModelError: no such network, or one for pictures of one size only.
+        ModelError: no such network, or one that does not take pictures of any size.
     """
     if name == EMBEDDED:
         return list(OUTSIDE)

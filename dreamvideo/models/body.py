@@ -79,7 +79,7 @@ def plan(stock: Stock, layers: list[str]) -> Plan:
     """Find layers in a network, before any of its weights are there.
 
     Raises:
-        ModelError: there is no such layer, or it is no map over the picture; the network takes one size only.
+        ModelError: there is no such layer, or it is no map over the picture; the network does not take any size.
     """
     way = stock.opened(stock.blank())
     others = ALIASES.get(stock.name, {})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import logging
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
@@ -54,12 +57,26 @@ def _library() -> Any:
 
 def _download(name: str) -> Any:
     try:
-        return _library().create_model(name.removeprefix(PREFIX), pretrained=True)
+        with _quiet():
+            return _library().create_model(name.removeprefix(PREFIX), pretrained=True)
     except Exception as error:  # the hub's client raises its own, its transport's, and the system's
         told = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ModelError(
             f"the weights of {name} could not be downloaded ({told}): bring the file yourself with --weights FILE"
         ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the hub's client from telling of every try and bar: what came of it is told in one line."""
+    from huggingface_hub.utils.logging import get_verbosity, set_verbosity
+
+    usual = get_verbosity()
+    set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        set_verbosity(usual)
 
 
 def _with_own_weights(kind: Stock, weights: str) -> Any:

@@ -40,10 +40,10 @@ class Param:
 class Network:
     """What dreams, and on what."""
 
-    model: Annotated[str, Param("network: the embedded efficientnet-lite0, or any of torchvision's by name")] = (
+    model: Annotated[str, Param("network: the embedded efficientnet-lite0, any of torchvision's by name, or timm:NAME")] = (
         "efficientnet-lite0"
     )
-    weights: Annotated[str, Param("weights file (.pth state dict) instead of the published weights")] = ""
+    weights: Annotated[str, Param("file (.pth, .safetensors), or IMAGENET1K_V1 and the like (empty: the latest)")] = ""
     layers: Annotated[str, Param("what to dream of: blocks.9=1,blocks.10=1 (empty: the network's best)")] = ""
     guide: Annotated[str, Param("picture whose shapes and textures the dream takes on")] = ""
     guide_weight: Annotated[float, Param("how much it leads: 0 not at all, 1 alone", 0, 1, True)] = 1.0

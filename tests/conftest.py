@@ -72,7 +72,7 @@ def engine(quick: Recipe) -> Engine:
 
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> Published:
-    """Return a function that has a network's weights come from torchvision's server; it returns the list of what is asked for."""
+    """Return a function that serves a network's weights in torchvision's stead, and returns what is asked for."""
 
     def publish(model: torch.nn.Module) -> list[str]:
         asked = []

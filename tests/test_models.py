@@ -152,12 +152,13 @@ def test_every_layer_inside_the_embedded_network_has_the_plain_networks_numbers(
     for module in body.modules():
         if isinstance(module, SameConv):
             module.fold()
+    chosen = [["blocks.2.expand", "blocks.3"], ["stem.pre", "blocks.0.depthwise", "blocks.9.project"]]
     if strips:
         module = sys.modules["dreamvideo.models.lite0"]
         monkeypatch.setattr(module, "WIDE", 60_000)
         monkeypatch.setattr(module, "STRIP", 60_000)
-    chosen = [["blocks.2.expand", "blocks.3"], ["stem.pre", "blocks.0.depthwise", "blocks.9.project"]]
-    chosen += [["blocks.9.depthwise.pre"], ["blocks.1.expand.pre", "blocks.1.depthwise", "logits"], body.names()]
+    else:
+        chosen += [["blocks.9.depthwise.pre"], ["blocks.1.expand.pre", "blocks.1.depthwise", "logits"], body.names()]
     for layers in chosen:
         body = copy.deepcopy(body)
         body.want(layers)

@@ -155,6 +155,23 @@ def test_a_stage_and_the_block_it_ends_with_are_the_same(published: Published) -
     assert found["layer2.1.add"].min() < 0
 
 
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [(models.EMBEDDED, "blocks.2.expand blocks.2.depthwise"), ("mobilenet_v2", "features.3.conv.0 features.3.conv.1")],
+)
+def test_a_gradient_that_two_layers_share_is_spared(name: str, layers: str, published: Published) -> None:
+    if name != models.EMBEDDED:
+        published(stock(name))
+    first, second = layers.split()
+    image = picture().float()
+    activations = models.load(name, [first, second])(image)
+    weight = torch.randn(activations[first].shape, generator=torch.Generator().manual_seed(2))
+    shared = ((activations[first] + activations[second]) * weight).sum()  # its gradient is one tensor for both
+    apart = ((activations[first] * weight) + (activations[second] * weight)).sum()
+    wanted, found = (torch.autograd.grad(goal, image, retain_graph=True)[0] for goal in (apart, shared))
+    assert float((found - wanted).norm()) < 1e-3 * float(wanted.norm())
+
+
 def test_weights_are_had_by_name(published: Published) -> None:
     asked = published(stock("mobilenet_v2"))
     for weights in ("IMAGENET1K_V1", "IMAGENET1K_V2", ""):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -78,7 +77,10 @@ def folded(network: fx.GraphModule) -> fx.GraphModule:
 
 
 def _own(network: fx.GraphModule) -> None:
-    """Let no step change what another looks at, and leave out those that do nothing."""
+    """Let no step change what another looks at, and leave out those that do nothing.
+
+    (What a network adds in place, torch.fx adds anew.)
+    """
     for node in list(network.graph.nodes):
         idle = isinstance(_module(network, node), IDLE) or getattr(node.target, "__name__", "") == "stochastic_depth"
         if idle:
@@ -86,9 +88,6 @@ def _own(network: fx.GraphModule) -> None:
             network.graph.erase_node(node)
         elif "inplace" in node.kwargs:
             node.kwargs = {**node.kwargs, "inplace": False}
-    for node in network.graph.nodes:
-        if node.target is operator.iadd and len(node.args[0].users) > 1:
-            node.target = operator.add
 
 
 def _rectify(network: fx.GraphModule) -> fx.GraphModule:

@@ -40,7 +40,7 @@ class Param:
 class Network:
     """What dreams, and on what."""
 
-    model: Annotated[str, Param("network: the embedded efficientnet-lite0, any of torchvision's by name, or timm:NAME")] = (
+    model: Annotated[str, Param("network: the embedded efficientnet-lite0, any of torchvision's, or timm:NAME")] = (
         "efficientnet-lite0"
     )
     weights: Annotated[str, Param("file (.pth, .safetensors), or IMAGENET1K_V1 and the like (empty: the latest)")] = ""

@@ -78,6 +78,6 @@ def default_layers(name: str) -> str:
     """
     if name not in DEFAULT_LAYERS:
         there = layers(name)
-        some = ", ".join(there[:: max(len(there) // 6, 1)])
-        raise ModelError(f"the network {name} has no default layers: name some, like --layers {there[-1]}=1, of {some}")
+        deep, some = there[len(there) * 2 // 3], ", ".join(there[:: max(len(there) // 6, 1)])
+        raise ModelError(f"the network {name} has no default layers: name some, like --layers {deep}=1, of {some}")
     return DEFAULT_LAYERS[name]

@@ -43,10 +43,10 @@ class Param:
 class Network:
     """What dreams, and on what."""
 
-    model: Annotated[str, Param("network: the embedded efficientnet-lite0, or any of torchvision's by name")] = (
+    model: Annotated[str, Param("network: the embedded efficientnet-lite0, any of torchvision's, or timm:NAME")] = (
         "efficientnet-lite0"
     )
-    weights: Annotated[str, Param("weights file (.pth state dict) instead of the published weights")] = ""
+    weights: Annotated[str, Param("file (.pth, .safetensors), or IMAGENET1K_V1 and the like (empty: the latest)")] = ""
     layers: Annotated[str, Param("what to dream of: blocks.9=1,blocks.10=1 (empty: the network's best)")] = ""
     guide: Annotated[
         str, Param("picture or film whose shapes and textures the dream takes on; several: a.jpg=1,b.mp4=0.5")

@@ -206,6 +206,7 @@ class Dreamer:
         self.notices: list[str] = []  # what the user should be told; whoever tells it takes it out
         self._most = math.inf  # px of a tile, once the memory has run out
         self._frame = 0
+        self._appetite: tuple[int, tiles.Appetite] | None = None  # for frames of up to so many pixels
         self._graphs = Graphs() if next(network.body.parameters()).is_cuda else None
         half = next(network.body.parameters()).dtype == torch.float16
         self.scale = HALF_SCALE if half else 1.0
@@ -362,10 +363,12 @@ class Dreamer:
         seen = tile.seen[0].stop - start[0], tile.seen[1].stop - start[1]
         return View((height, width), seen, start, image.new_zeros(2) if shake is None else shake[:2])
 
-    @functools.cached_property
-    def appetite(self) -> float:
-        """Bytes that an ascent step takes for every pixel it looks at."""
-        return tiles.appetite(self.network, self.network.mean.device)
+    @property
+    def appetite(self) -> tiles.Appetite:
+        """What an ascent step takes of memory."""
+        if self._appetite is None or self._frame > self._appetite[0]:
+            self._appetite = self._frame, tiles.appetite(self.network, self.network.mean.device, self._frame)
+        return self._appetite[1]
 
     def plan(self, image: Tensor) -> tuple[tiles.Tile, ...]:
         """Return the tiles that an image (…, h, w) is climbed in, by the room there is.
@@ -375,7 +378,7 @@ class Dreamer:
         """
         height, width = image.shape[-2:]
         self._frame = max(self._frame, height * width)  # a small octave, too, stands beside the whole frame
-        most = (self.room - self.beside * self._frame) / self.appetite if self.room < math.inf else math.inf
+        most = self.appetite.within(self.room - self.beside * self._frame) if self.room < math.inf else math.inf
         return tiles.plan(height, width, min(most, self._most))
 
     def _base(self, whole: Tensor, frame: Tensor, sizes: list[tuple[int, int]], octave: int) -> Tensor:

@@ -138,7 +138,7 @@ def forecast(source: str, output: str, recipe: Recipe, overwrite: bool = False) 
         tiles=len(parts),
         memory=engine.held
         + dreamer.beside * info.width * info.height
-        + dreamer.appetite * max(t.pixels for t in parts),
+        + dreamer.appetite.of(max(t.pixels for t in parts)),
         allowed=engine.held + dreamer.room,
         first=first,
         each=(first, first) if alone else (later[0], later[1]),

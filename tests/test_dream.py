@@ -221,8 +221,8 @@ def test_tiles_climb_as_the_whole_frame_does(engine: Engine) -> None:
     astronaut = tensor(cv2.resize(data.astronaut(), (384, 288), interpolation=cv2.INTER_AREA))[None]
     whole = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
     tiled = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
-    step = tiles.appetite(tiled.network, astronaut.device)
-    tiled.room = (tiles.FRAME * 384 * 288) + 0.7 * step * 384 * 288
+    step = tiles.appetite(tiled.network, astronaut.device, 0)
+    tiled.room = (tiles.FRAME * 384 * 288) + 0.7 * step.small * 384 * 288
     assert len(tiled.plan(astronaut)) == 2
     wanted, found = whole.gradient(astronaut)[1], tiled.gradient(astronaut)[1]
     assert float(torch.cosine_similarity(wanted.flatten(), found.flatten(), 0)) > 0.99

@@ -1,43 +1,34 @@
-"""The engine, built once, and the one loop that everything is rendered by."""
+"""The engine: what dreams a frame, built once for a whole film."""
 
 from __future__ import annotations
 
-import queue
-import tempfile
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import NoReturn, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import camera, compose, flow, memory, models, objective, shots, tiles
-from .compose import State
-from .dream import Dreamer, resize
-from .errors import RecipeError
-from .flow import Field, Gray, Motion
-from .guides import Guides
-from .mask import Mask
-from .mask import wanted as masked
-from .media import DEFAULT_RATE, Frame
-from .media.pictures import Pixels
-from .outpaint import Ahead
-from .recipe import Network, Recipe, guides, parse_rate, parse_time
-from .score import Score
-from .timeline import Timeline
-
-T = TypeVar("T")
+from .. import camera, compose, flow, memory, models, objective, shots, tiles
+from ..compose import State
+from ..dream import Dreamer, resize
+from ..errors import RecipeError
+from ..flow import Field, Gray, Motion
+from ..guides import Guides
+from ..mask import Mask
+from ..mask import wanted as masked
+from ..media import DEFAULT_RATE, Frame
+from ..media.pictures import Pixels
+from ..outpaint import Ahead
+from ..recipe import Network, Recipe, guides, parse_rate, parse_time
+from ..score import Score
+from ..timeline import Timeline
 
 CUT_TRUST = 0.25  # a flow that all at once is believed over less of the frame than this is no motion but a cut
-STRETCH = 32  # frames that are dreamed backwards at a time
 GUIDE_SIDE = 448  # px; a guide is looked at no larger
 CPU = torch.device("cpu")
-AHEAD = 3  # frames decoded and measured for motion before the network needs them
 
 
 @dataclass(frozen=True)
@@ -278,125 +269,12 @@ def seen(motion: Motion, path: camera.Path | None, index: int, before: int) -> M
     return motion if path is None else camera.over(path.view(index), motion, path.view(before))
 
 
-def render(frames: Iterable[Frame], engine: Engine, state: State | None = None) -> Generator[tuple[Tensor, State]]:
-    """Dream frames one after the other, each seeded by the one before.
-
-    Args:
-        frames: in order of time; read ahead on another thread, a few at a time.
-        engine: see `Engine`.
-        state: where an earlier call left off; None starts with a full dream.
-
-    Yields:
-        The dreamed picture, float RGB in [0, 1], (3, H, W), on the engine's device, and the state after it.
-
-    Source: the dream layer carried by L_t = warp(L_{t−1}) + ascent; trust after Ruder et al. 2016.
-    """
-    with closing(engine), closing(read_ahead(engine.follow(frames, state.luma if state else None))) as steps:
-        twice = engine.recipe.temporal.passes == 2 and engine.recipe.temporal.flow != "none"
-        ahead: Ahead | None = None
-        for step in _filled(steps, engine) if twice else steps:
-            if step.frame.held and step.path is not None and state is not None:
-                ahead = ahead or engine.ahead(step.path)
-                step = replace(step, fill=ahead.fill(step.frame.index, state))  # noqa: PLW2901
-            picture, state = engine.dream(step, state)
-            yield picture, state
-
-
-def _filled(steps: Iterable[Step], engine: Engine) -> Iterator[Step]:
-    """Give every frame a layer dreamed backwards from its future, to take where nothing is carried from its past.
-
-    A shot is dreamed backwards in stretches, the layers of one kept on disk in half precision: so the first frame of
-    a shot, and ground that comes into sight, look at once as they will when they have been seen for a while.
-    """
-    for stretch in _stretches(steps):
-        if stretch[0].frame.held:  # a dream that lives on itself has no future to look at
-            yield from stretch
-            continue
-        with tempfile.TemporaryFile() as file:
-            state: State | None = None
-            for later, step in zip([None, *reversed(stretch)], reversed(stretch)):  # noqa: B905 - the first has no later
-                back = None
-                if later is not None and not later.repeats:
-                    back = flow.estimate(step.luma, later.luma, *flow.METHODS[engine.recipe.temporal.flow])
-                    back = seen(back, step.path, step.frame.index, later.frame.index)
-                repeats = later is not None and later.repeats
-                *_, state = engine.carry(replace(step, motion=back, repeats=repeats), state)
-                file.write(state.layer.cpu().half().numpy().tobytes())
-            size = file.tell() // len(stretch)
-            stretch.reverse()
-            while stretch:  # what has been given away is let go
-                step = stretch.pop()
-                file.seek(len(stretch) * size)
-                half = np.frombuffer(file.read(size), np.float16).reshape(3, *step.luma.shape)
-                yield replace(step, fill=torch.from_numpy(half.astype(np.float32)).to(engine.device))
-
-
-def _stretches(steps: Iterable[Step]) -> Iterator[list[Step]]:
-    """Cut steps into lists of at most `STRETCH` frames, none reaching across a cut."""
-    stretch: list[Step] = []
-    for step in steps:
-        begins = step.motion is None and not step.repeats
-        if stretch and (len(stretch) == STRETCH or begins or step.frame.held):
-            yield stretch
-            stretch = []
-        stretch.append(step)
-    if stretch:
-        yield stretch
-
-
 def as_image(pixels: NDArray[np.uint8] | NDArray[np.uint16], device: torch.device = CPU) -> Tensor:
     """Return RGB pixels (H, W, 3), 8 or 16 bits, as float32 in [0, 1], (3, H, W), on a device."""
     # of unsigned integers, PyTorch knows little more than 8 bits
     sendable = pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32)
     sent = memory.sent(torch.from_numpy(np.require(sendable, requirements=["C", "W"])), device)
     return sent.permute(2, 0, 1).float() / np.iinfo(pixels.dtype).max
-
-
-def read_ahead(items: Iterable[T], depth: int = AHEAD) -> Generator[T]:
-    """Yield what `items` yields, computed on another thread up to `depth` items early.
-
-    An error raised there is raised here in its place. Closing this generator ends the thread and closes `items`.
-    """
-    ahead: queue.Queue[Callable[[], T] | None] = queue.Queue(depth)
-    closed = threading.Event()
-
-    def put(outcome: Callable[[], T] | None) -> bool:
-        while not closed.is_set():
-            try:
-                ahead.put(outcome, timeout=0.1)
-                return True
-            except queue.Full:
-                pass
-        return False
-
-    def work() -> None:
-        source: Iterator[T] | None = None
-        try:
-            source = iter(items)
-            for item in source:
-                if not put(lambda item=item: item):  # type: ignore[misc]
-                    break
-            put(None)
-        except BaseException as error:  # carried over to the reader, who is the one to judge it
-            put(_raiser(error))
-        finally:
-            getattr(source, "close", lambda: None)()
-
-    worker = threading.Thread(target=work, name="read-ahead", daemon=True)
-    worker.start()
-    try:
-        while (outcome := ahead.get()) is not None:
-            yield outcome()
-    finally:
-        closed.set()
-        worker.join()
-
-
-def _raiser(error: BaseException) -> Callable[[], NoReturn]:
-    def fail() -> NoReturn:
-        raise error
-
-    return fail
 
 
 def _device(name: str) -> torch.device:

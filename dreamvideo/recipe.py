@@ -310,17 +310,26 @@ def read_tables(path: str | Path) -> dict[str, dict[str, Any]]:
         raise RecipeError(f"cannot read the recipe {path}: {error}") from error
 
 
-def preset_tables(name: str) -> dict[str, dict[str, Any]]:
-    """Read one of the recipes that come with dreamvideo.
+def presets() -> list[str]:
+    """Return the names of the recipes that come with dreamvideo."""
+    folder = resources.files(__package__).joinpath("presets")
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def preset_text(name: str) -> str:
+    """Return one of the recipes that come with dreamvideo as it is written.
 
     Raises:
         RecipeError: there is none of that name.
     """
-    folder = resources.files(__package__).joinpath("presets")
-    names = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-    if name not in names:
-        raise RecipeError(f"no preset is called {name!r}: there is {', '.join(names)}")
-    return _tables(folder.joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+    if name not in presets():
+        raise RecipeError(f"no preset is called {name!r}: there is {', '.join(presets())}")
+    return resources.files(__package__).joinpath("presets", f"{name}.toml").read_text(encoding="utf-8")
+
+
+def preset_tables(name: str) -> dict[str, dict[str, Any]]:
+    """Read one of the recipes that come with dreamvideo (see `preset_text`)."""
+    return _tables(preset_text(name))
 
 
 def parse_time(text: str) -> Fraction | None:

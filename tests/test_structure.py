@@ -10,7 +10,7 @@ import dreamvideo
 PACKAGE = Path(dreamvideo.__file__).parent
 ORDER = [  # a room may import from the rows below its own, and from errors
     {"__init__", "__main__", "cli"},
-    {"job", "report", "drawing"},
+    {"job", "report", "drawing", "looks", "sheet"},
     {"loop", "stage"},
     {"pipeline", "metrics", "shots", "outpaint", "flash"},
     {"compose", "dream", "objective", "flow", "camera", "tiles", "graphs", "guides"},
@@ -26,7 +26,7 @@ RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 WITHIN = {
     ("compose", "flow"), ("camera", "flow"), ("dream", "objective"), ("dream", "tiles"), ("dream", "graphs"),
     ("pipeline", "shots"), ("pipeline", "outpaint"), ("metrics", "flash"), ("report", "job"),
-    ("drawing", "report"), ("__main__", "cli"),
+    ("drawing", "report"), ("looks", "job"), ("looks", "sheet"), ("__main__", "cli"),
 }  # fmt: skip
 
 

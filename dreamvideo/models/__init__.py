@@ -15,7 +15,7 @@ from .lite0 import lite0
 from .network import EMBEDDED, Network, half_pays, nearest
 from .zoo import check_network, torchvision
 
-__all__ = ["EMBEDDED", "Network", "categories", "default_layers", "half_pays", "load", "nearest"]
+__all__ = ["EMBEDDED", "Network", "categories", "default_layers", "half_pays", "layers", "load", "nearest"]
 
 # What a network dreams of when the recipe names no layers: those that look best, or the field's habit.
 DEFAULT_LAYERS = {
@@ -44,6 +44,18 @@ def load(name: str, layers: Iterable[str], weights: str = "", dtype: torch.dtype
     network = lite0(layers, weights) if name == EMBEDDED else torchvision(name, layers, weights)
     network.body.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
+
+
+def layers(name: str) -> list[str]:
+    """Return the layers of a network that are worth showing, shallow to deep.
+
+    Raises:
+        ModelError: no such network, or none whose layers are known.
+    """
+    if name != EMBEDDED:
+        check_network(name)
+        raise ModelError(f"the layers of {name} are not listed: take --layer and --channels, or --model {EMBEDDED}")
+    return ["stem", *(f"blocks.{i}" for i in range(16)), "head"]
 
 
 def default_layers(name: str) -> str:

@@ -178,23 +178,21 @@ class _Plan:
 
 def _head(pen: ImageDraw, sheet: Sheet, plan: _Plan) -> None:
     """Write the title, and behind it what it is made by, cut to what there is room for."""
-    room = plan.size[0] - 2 * EDGE
-    letters = plan.font + 4
+    room, letters, base = plan.size[0] - 2 * EDGE, plan.font + 4, EDGE + plan.font
     title = _cut(sheet.title, room, letters)
-    pen.text((EDGE, EDGE - 4), title, BRIGHT, font=_letters(letters))
+    pen.text((EDGE, base), title, BRIGHT, font=_letters(letters), anchor="ls")
     used = _wide(title + "  ", letters)
     about = _cut(sheet.about, room - used, plan.font)
-    pen.text((EDGE + used, EDGE - 4 + _line(letters) - plan.line), about, DIM, font=_letters(plan.font))
+    pen.text((EDGE + used, base), about, DIM, font=_letters(plan.font), anchor="ls")
 
 
 def _write(pen: ImageDraw, place: tuple[int, int], lines: Sequence[str], plan: _Plan) -> None:
     """Write a label, the flag's name dim and what it is set to bright."""
-    font, named = _letters(plan.font), False
+    font = _letters(plan.font)
     for number, line in enumerate(lines):
         x, y = place[0], place[1] + number * plan.line
         for word in line.split(" "):
-            named = word.startswith("--")
-            pen.text((x, y), word, DIM if named else BRIGHT, font=font)
+            pen.text((x, y), word, DIM if word.startswith("--") else BRIGHT, font=font)
             x += _wide(word + " ", plan.font)
 
 

@@ -59,8 +59,8 @@ def test_only_one_module_starts_processes() -> None:
 def test_what_the_package_offers() -> None:
     assert sorted(dreamvideo.__all__) == [
         "DreamError", "Engine", "Event", "Frame", "ModelError", "Recipe", "RecipeError", "Report", "Result",
-        "SinkError", "SourceError", "dream_image", "dream_video", "measure", "open_sink", "open_source", "preview",
-        "render",
+        "Sheet", "SinkError", "SourceError", "dream_image", "dream_video", "layers", "measure", "open_sink",
+        "open_source", "preview", "render", "sweep",
     ]  # fmt: skip
     for name in dreamvideo.__all__:
         assert getattr(dreamvideo, name).__doc__

@@ -16,9 +16,11 @@ from .recipe import Recipe
 
 if TYPE_CHECKING:
     from .job import Event, Result, dream_image, dream_video, preview
+    from .looks import layers, sweep
     from .media import Frame, open_sink, open_source
     from .pipeline import Engine, render
     from .report import Report, measure
+    from .sheet import Sheet
 
 __version__ = "0.1.0"
 
@@ -26,13 +28,15 @@ _LAZY = {
     **dict.fromkeys(("Event", "Result", "dream_image", "dream_video", "preview"), "job"),
     **dict.fromkeys(("Frame", "open_sink", "open_source"), "media"),
     **dict.fromkeys(("Engine", "render"), "pipeline"),
+    **dict.fromkeys(("layers", "sweep"), "looks"),
+    "Sheet": "sheet",
     **dict.fromkeys(("Report", "measure"), "report"),
 }
 
 __all__ = [
     "DreamError", "Engine", "Event", "Frame", "ModelError", "Recipe", "RecipeError", "Report", "Result",
-    "SinkError", "SourceError", "dream_image", "dream_video", "measure", "open_sink", "open_source", "preview",
-    "render",
+    "Sheet", "SinkError", "SourceError", "dream_image", "dream_video", "layers", "measure", "open_sink", "open_source",
+    "preview", "render", "sweep",
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import layers, media, stage
+from . import media, outputs, stage
 from .errors import SourceError
 from .media.sink import as_still
 from .recipe import Recipe, parse_time
@@ -98,12 +98,12 @@ def dream_video(
         DreamError: bad input, output, network or recipe; nothing is left half-written.
     """
     recipe = recipe or Recipe()
-    layers.spare_inputs(str(output), recipe)
+    outputs.spare_inputs(str(output), recipe)
     with media.open_source(str(source), recipe.clip) as opened:
         staged = stage.set_up(opened.info, recipe, str(output), keep)
         total = staged.info.count
-        octaves = layers.octaves(str(save_octaves), staged.info.number, overwrite) if save_octaves else None
-        with layers.open_outputs(str(output), str(layer_out), staged, overwrite) as (sink, frames):
+        octaves = outputs.octaves(str(save_octaves), staged.info.number, overwrite) if save_octaves else None
+        with outputs.open_outputs(str(output), str(layer_out), staged, overwrite) as (sink, frames):
             for notice in (*opened.info.notices, *staged.notices, *sink.notices, *_advice(staged)):
                 on_event(Event(0, total, notice))
             said = len(sink.notices)
@@ -237,7 +237,7 @@ def preview(
     from .pipeline import Engine, render
 
     recipe = recipe or Recipe()
-    layers.spare_inputs(str(output), recipe)
+    outputs.spare_inputs(str(output), recipe)
     moment, clip = parse_time(at) or Fraction(0), recipe.clip
     with media.open_source(str(source), clip) as whole:
         info = whole.info
@@ -254,11 +254,11 @@ def preview(
     for notice in info.notices:
         on_event(Event(0, 1, notice))
     picture = None
-    octaves = layers.octaves(str(save_octaves), info.number, overwrite) if save_octaves else None
+    octaves = outputs.octaves(str(save_octaves), info.number, overwrite) if save_octaves else None
     still = dataclasses.replace(staged, info=as_still(info))
     with (
         media.open_source(str(source), part) as opened,
-        layers.open_outputs(str(output), str(layer_out), still, overwrite) as (sink, kept),
+        outputs.open_outputs(str(output), str(layer_out), still, overwrite) as (sink, kept),
     ):
         frames = (
             dataclasses.replace(frame, index=frame.index + before, time=frame.time + before / info.rate)

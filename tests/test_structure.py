@@ -10,8 +10,8 @@ import dreamvideo
 PACKAGE = Path(dreamvideo.__file__).parent
 ORDER = [  # a room may import from the rows below its own, and from errors
     {"__init__", "__main__", "cli"},
-    {"job", "report", "drawing", "forecast"},
-    {"loop", "stage", "layers"},
+    {"job", "report", "drawing", "forecast", "looks", "sheet"},
+    {"loop", "stage", "outputs"},
     {"pipeline", "metrics", "shots", "outpaint", "flash", "mask"},
     {"compose", "dream", "objective", "flow", "camera", "tiles", "graphs", "guides", "beside"},
     {"models", "media", "audio", "blend"},
@@ -26,7 +26,7 @@ RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 WITHIN = {
     ("compose", "flow"), ("camera", "flow"), ("dream", "objective"), ("dream", "tiles"), ("dream", "graphs"),
     ("guides", "beside"), ("pipeline", "shots"), ("pipeline", "outpaint"), ("pipeline", "mask"),
-    ("metrics", "flash"), ("report", "job"),    ("drawing", "report"), ("__main__", "cli"),
+    ("metrics", "flash"), ("report", "job"), ("looks", "job"), ("looks", "sheet"), ("drawing", "report"), ("__main__", "cli"),
 }  # fmt: skip
 
 
@@ -59,8 +59,8 @@ def test_only_one_module_starts_processes() -> None:
 def test_what_the_package_offers() -> None:
     assert sorted(dreamvideo.__all__) == [
         "DreamError", "Engine", "Event", "Frame", "ModelError", "Recipe", "RecipeError", "Report", "Result",
-        "SinkError", "SourceError", "dream_image", "dream_video", "measure", "open_sink", "open_source", "preview",
-        "render",
+        "Sheet", "SinkError", "SourceError", "dream_image", "dream_video", "layers", "measure", "open_sink",
+        "open_source", "preview", "render", "sweep",
     ]  # fmt: skip
     for name in dreamvideo.__all__:
         assert getattr(dreamvideo, name).__doc__

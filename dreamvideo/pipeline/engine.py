@@ -121,6 +121,16 @@ class Engine:
             activations = self.network(resize(image, size if scale < 1 else image.shape[-2:]))
         return {name: activation[0].float().flatten(1) for name, activation in activations.items()}
 
+    def take(self, recipe: Recipe) -> None:
+        """Take up another recipe of the same network and layers; no weights are read again.
+
+        Raises:
+            RecipeError: a curve that cannot be read.
+        """
+        self.recipe, self.score = recipe, Score(recipe, self.score.timeline)
+        now = self.score.at(0)
+        self.dreamer.recipe, self.dreamer.objective = now.dream, self._goal(now, Fraction(0))
+
     def image(self, frame: Frame) -> Tensor:
         """Return a frame's pixels as float32 RGB in [0, 1], (3, H, W), on the device."""
         return as_image(frame.pixels, self.device)

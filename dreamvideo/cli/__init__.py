@@ -1,0 +1,183 @@
+"""The command line: flags from the recipe, a progress bar, one line per error, exit codes.
+
+Exit codes: 0 done, 1 an error with a remedy, 2 bad usage, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ..errors import DreamError
+from ..recipe import Recipe
+from . import flags, looking, verbs
+from .terminal import Progress
+
+DESCRIPTION = """Turn a film, a frame sequence or a picture into a deep dream.
+
+  dreamvideo in.mp4 out.mp4                film in, film out (.mp4 .mov .mkv .webm .gif .webp)
+  dreamvideo 'in/*.png' out/%05d.png       frames in, frames out (a folder works too)
+  dreamvideo photo.jpg dream.png           a picture
+  dreamvideo photo.jpg out.mp4 --seconds 20 --zoom 1.5    a journey into a picture (or into noise:)
+  dreamvideo photo.jpg out.mp4 --music song.mp3 --preset pulse
+  dreamvideo in.mp4 look.png --preview 12  the frame at 12 s, as it will look in the film
+  dreamvideo show out.mp4                  print the recipe a file was made with
+  dreamvideo measure in.mp4 out.mp4        how steady and strong a dream is; more with measure --help
+  dreamvideo curves look.toml --out curves.png   what changes over time, as a picture
+  dreamvideo layers photo.jpg atlas.png    the picture dreamed with every layer, each with its flag
+  dreamvideo sweep photo.jpg sheet.png --step 0.005,0.01,0.02    the picture by several values, side by side
+  dreamvideo presets                       the recipes that come with it; presets NAME prints one
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Job(flags.Start):
+    """What to do, beside the recipe."""
+
+    input: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="INPUT", help="film, picture, or frames")]]
+    output: tyro.conf.Positional[
+        Annotated[str, tyro.conf.arg(metavar="OUTPUT", help="what to write; its name decides")]
+    ]
+    overwrite: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="replace an existing output")] = False
+    preview: Annotated[str, tyro.conf.arg(metavar="TIME", help="dream only the frame at this moment, as a still")] = ""
+    plan: Annotated[
+        tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="say what it will take (time, memory, disk), and stop")
+    ] = False
+    layer_out: Annotated[
+        str, tyro.conf.arg(metavar="FILE", help="write the dream alone here, too, with alpha, to lay over the source")
+    ] = ""
+    save_octaves: Annotated[
+        str, tyro.conf.arg(metavar="DIR", help="write every frame's dream at every octave's size here, too")
+    ] = ""
+    save_recipe: Annotated[str, tyro.conf.arg(metavar="FILE", help="write the complete recipe here, too")] = ""
+
+
+VERBS: dict[str, Callable[[list[str]], int]] = {
+    "measure": verbs.measure,
+    "curves": verbs.curves,
+    "layers": looking.layers,
+    "sweep": looking.sweep,
+    "presets": verbs.list_presets,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        print("dreamvideo: stopped; nothing was written", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if os.environ.get("DREAMVIDEO_DEBUG"):
+            raise
+        print("dreamvideo: " + " ".join(_told(error).split()), file=sys.stderr)
+        return 1
+
+
+def _run(argv: list[str]) -> int:
+    if argv == ["--version"]:
+        from .. import __version__
+
+        print(f"dreamvideo {__version__}")
+        return 0
+    if argv[:1] == ["show"] and len(argv) == 2:
+        return verbs.show(argv[1])
+    if argv and argv[0] in VERBS:
+        return VERBS[argv[0]](argv[1:])
+    return _dream(*_parse(argv))
+
+
+def _parse(argv: list[str]) -> tuple[Job, Recipe]:
+    return flags.parse(Job, "dreamvideo", DESCRIPTION, argv)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, DreamError):
+        return str(error)
+    if isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error):
+        return "out of memory: take a smaller --size"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the system'}: {error.strerror or error}"
+    return f"internal error ({type(error).__name__}: {error}); DREAMVIDEO_DEBUG=1 shows where"
+
+
+def _dream(job: Job, recipe: Recipe) -> int:
+    from .. import job as jobs
+
+    _check_recipe_path(job)
+    if job.plan:
+        from ..forecast import forecast
+
+        print(forecast(job.input, job.output, recipe, job.overwrite).text())
+        return 0
+    if job.preview:
+        with Progress() as progress:
+            jobs.preview(
+                job.input, job.output, job.preview, recipe, overwrite=job.overwrite,
+                layer_out=job.layer_out, save_octaves=job.save_octaves, keep=_beside(job), on_event=progress,
+            )  # fmt: skip
+        _save_recipe(job.save_recipe, recipe)
+        return 0
+    asked = False
+
+    def ask(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        print("\nstopping after this frame; Ctrl-C again to stop at once", file=sys.stderr)
+
+    usual = signal.signal(signal.SIGINT, ask)
+    try:
+        with Progress() as progress:
+            result = jobs.dream_video(
+                job.input, job.output, recipe, overwrite=job.overwrite, layer_out=job.layer_out,
+                save_octaves=job.save_octaves, keep=_beside(job), on_event=progress, stop=lambda: asked,
+            )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    _save_recipe(job.save_recipe, recipe)
+    if not math.isnan(result.seam):
+        print(f"dreamvideo: seam error {result.seam:.3f} (1: as from any frame to the next)", file=sys.stderr)
+    if result.stopped:
+        kept = f"{result.path} holds the {result.done} frames that are done" if result.done else "nothing was written"
+        print(f"dreamvideo: stopped after {result.done} of {result.total} frames; {kept}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _beside(job: Job) -> Path | None:
+    """Return the recipe's folder, where the analysis of music is kept; none without a recipe file."""
+    recipe = job.recipe or job.save_recipe
+    return Path(recipe).absolute().parent if recipe else None
+
+
+def _check_recipe_path(job: Job) -> None:
+    """Refuse a --save-recipe that would lose something, before any work is done."""
+    path = job.save_recipe
+    if not path:
+        return
+    if not path.lower().endswith(".toml"):  # so it can never stand in the place of a film or a frame
+        raise DreamError(f"{path} is no recipe name: end --save-recipe in .toml")
+    if os.path.exists(path) and (os.path.isdir(path) or not job.overwrite):
+        raise DreamError(f"{path} exists already: give --save-recipe another name, or --overwrite")
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise DreamError(f"cannot write into {folder}: give --save-recipe another folder")
+
+
+def _save_recipe(path: str, recipe: Recipe) -> None:
+    if path:
+        with open(path + ".part", "w", encoding="utf-8") as file:
+            file.write(recipe.to_toml())
+        os.replace(path + ".part", path)

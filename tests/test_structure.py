@@ -26,7 +26,8 @@ RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 WITHIN = {
     ("compose", "flow"), ("camera", "flow"), ("dream", "objective"), ("dream", "tiles"), ("dream", "graphs"),
     ("guides", "beside"), ("pipeline", "shots"), ("pipeline", "outpaint"), ("pipeline", "mask"),
-    ("metrics", "flash"), ("report", "job"), ("looks", "job"), ("looks", "sheet"), ("drawing", "report"), ("__main__", "cli"),
+    ("metrics", "flash"), ("report", "job"), ("looks", "job"), ("looks", "sheet"),
+    ("drawing", "report"), ("__main__", "cli"),
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -196,9 +197,15 @@ def _write(pen: ImageDraw, place: tuple[int, int], lines: Sequence[str], plan: _
             x += _wide(word + " ", plan.font)
 
 
+class _Wrapper(textwrap.TextWrapper):
+    """Breaks lines at spaces and behind commas."""
+
+    wordsep_simple_re = re.compile(r"(\s+|(?<=,))")
+
+
 def _wrap(text: str, width: int, size: int) -> list[str]:
     characters = max(int(width / _letters(size).getlength("0")), 8)
-    return textwrap.wrap(text, characters, break_on_hyphens=False) or [""]
+    return _Wrapper(characters, break_on_hyphens=False).wrap(text) or [""]
 
 
 def _cut(text: str, width: int, size: int) -> str:

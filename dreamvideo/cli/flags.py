@@ -44,10 +44,10 @@ def parse(
     names = [name for name in vars(base) if name != "curves" and name not in without]
     sections = {name: _section(name, getattr(base, name), without) for name in names}
     fields = [(name, type(section), dataclasses.field(default=section)) for name, section in sections.items()]
-    arguments: Any = dataclasses.make_dataclass("Arguments", [("asked", kind), *fields])
+    arguments: Any = dataclasses.make_dataclass("Arguments", [("job", kind), *fields])
     parsed = read(arguments, prog, description, argv)
     given = {name: _read_curves(name, getattr(parsed, name), getattr(base, name)) for name in sections}
-    return parsed.asked, base.merge(given)
+    return parsed.job, base.merge(given)
 
 
 def _base(argv: list[str]) -> Recipe:

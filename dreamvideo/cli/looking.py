@@ -22,6 +22,14 @@ ATLAS = """Dream a picture with every layer of the network, into one sheet; unde
   dreamvideo layers photo.jpg atlas.png --layer blocks.9 --channels 0-31      or those you name
 """
 
+LOOKS = """Dream a picture by every look that comes with dreamvideo, into one sheet with the flags to paste.
+
+  dreamvideo presets photo.jpg looks.png
+  dreamvideo presets film.mp4 looks.png --at 12
+
+Those that follow music, or another network than the embedded one, are left out.
+"""
+
 SWEEP = """Dream a picture by several values of a parameter, or of two, into one sheet with the flags to paste.
 
   dreamvideo sweep photo.jpg sheet.png --step 0.005,0.01,0.02
@@ -75,6 +83,18 @@ def layers(argv: list[str]) -> int:
         drawn = looks.layers(
             asked.input, recipe, layer=asked.layer, channels=asked.channels, at=asked.at, on_event=progress
         )
+    drawn.save(asked.output, asked.overwrite)
+    return 0
+
+
+def presets(argv: list[str]) -> int:
+    """Draw a sheet of the looks that come with dreamvideo; return the exit code."""
+    asked, recipe = flags.parse(Looking, "dreamvideo presets", LOOKS, argv, (*STILL, "network.model"))
+    from .. import looks, sheet
+
+    sheet.check(asked.output, asked.overwrite, looks.inputs(asked.input, recipe))
+    with Progress("cell") as progress:
+        drawn = looks.presets(asked.input, recipe, at=asked.at, on_event=progress)
     drawn.save(asked.output, asked.overwrite)
     return 0
 

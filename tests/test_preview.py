@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from conftest import tensor
 
-from dreamvideo import Engine, Recipe, RecipeError, Sheet, cli, dream_image, layers, models, preview, sweep
+from dreamvideo import Engine, Recipe, RecipeError, Sheet, cli, dream_image, layers, looks, models, preview, sweep
 from dreamvideo.cli import flags, looking
 from dreamvideo.media import open_source, read_recipe
 from dreamvideo.recipe import preset_text, presets
@@ -297,3 +297,15 @@ def test_a_recipe_taken_up_is_the_one_dreamed(photo: np.ndarray, quick: Recipe) 
     engine.take(other)
     image = tensor(photo)
     assert np.array_equal(engine.dreamer(image).numpy(), Engine(other).dreamer(image).numpy())
+
+
+def test_every_look_stands_on_one_sheet(picture: Path, blink: Recipe, tmp_path: Path) -> None:
+    sheet = looks.presets(picture, blink)
+    source, *cells = sheet.cells
+    assert source.flag == ""
+    named = [cell.flag.removeprefix("--preset ") for cell in cells]
+    assert set(presets()) - set(named) == {"classic", "breathe", "pulse", "spectrum", "switch"}  # these need more
+    assert len({cell.pixels.tobytes() for cell in sheet.cells}) == len(sheet.cells)
+    assert same(cells[named.index("weave")], pixels(picture), *QUICK)
+    assert run("presets", picture, tmp_path / "looks.png", *QUICK) == 0
+    assert read_recipe(str(tmp_path / "looks.png"))

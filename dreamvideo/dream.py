@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -195,15 +195,18 @@ class Dreamer:
 
     Args:
         network, objective, dream: what it dreams with.
+        beside: bytes that a pixel takes beside an ascent step.
         room: bytes that a frame and an ascent step may take together; a larger frame is climbed in tiles.
     """
 
-    def __init__(self, network: Network, objective: Objective, dream: Dream, room: float = math.inf):
-        self.network, self.objective, self.recipe, self.room = network, objective, dream, room
+    def __init__(
+        self, network: Network, objective: Objective, dream: Dream, room: float = math.inf, beside: float = tiles.FRAME
+    ):
+        self.network, self.objective, self.recipe, self.room, self.beside = network, objective, dream, room, beside
         self.notices: list[str] = []  # what the user should be told; whoever tells it takes it out
-        self._appetite: float | None = None
         self._most = math.inf  # px of a tile, once the memory has run out
         self._frame = 0
+        self._appetite: tuple[int, tiles.Appetite] | None = None  # for frames of up to so many pixels
         self._graphs = Graphs() if next(network.body.parameters()).is_cuda else None
         half = next(network.body.parameters()).dtype == torch.float16
         self.scale = HALF_SCALE if half else 1.0
@@ -216,6 +219,7 @@ class Dreamer:
         iterations: int | None = None,
         step: Tensor | None = None,
         finest: int | None = None,
+        on_octave: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
         """Return the dream layer of an image.
 
@@ -227,6 +231,7 @@ class Dreamer:
             iterations: ascent steps per octave; the recipe's by default.
             step: the step of every pixel, (1, H, W); the recipe's everywhere by default.
             finest: ascent steps of the finest octave, if others; they go as far in all.
+            on_octave: told the dream at every octave's size, (3, h, w), smallest first; not clamped.
 
         Returns:
             L of the same shape, so that image + L is the dream; not clamped.
@@ -248,6 +253,8 @@ class Dreamer:
                 length, shakes = length * (count / finest), shakes[:finest]
             near = resize(frame, size) if self.recipe.pull else None
             added = self.ascend(dream, length, shakes, last, near) - base
+            if on_octave is not None:
+                on_octave((base + added)[0])
         return (ground + added)[0]
 
     def ascend(
@@ -260,7 +267,7 @@ class Dreamer:
         frame = dream if frame is None else frame
 
         def climb(dream: Tensor, step: Tensor, shake: Tensor, frame: Tensor) -> Tensor:
-            return dream + step * self._held(self.gradient(dream, shake, finest)[1], dream, frame)
+            return torch.addcmul(dream, step, self._held(self.gradient(dream, shake, finest)[1], dream, frame))
 
         if self.recipe.max_loss < math.inf:
             for shake in shakes:
@@ -269,7 +276,7 @@ class Dreamer:
                     break
                 dream = dream + step * self._held(gradient, dream, frame)
             return dream
-        if self._graphs is not None and len(shakes) and len(self._tiles(dream)) == 1:
+        if self._graphs is not None and len(shakes) and len(self.plan(dream)) == 1:
             now = self.recipe
             aim = self.objective, now.tv, now.pull, now.jitter_rotate, now.jitter_scale
             climb = self._graphs.of(climb, aim, finest, dream, step, shakes[0], frame)
@@ -309,14 +316,14 @@ class Dreamer:
         Where the memory runs out, the tiles become smaller, for good.
         """
         while True:
-            parts = self._tiles(x)
+            parts = self.plan(x)
             try:
                 return self._over(parts, x, shake)
             except RuntimeError as error:
                 if not memory.ran_out(error):
                     raise
             self._most = max(tile.pixels for tile in parts) / 2
-            self.notices.append(f"out of memory: going on in {len(self._tiles(x))} tiles")
+            self.notices.append(f"out of memory: going on in {len(self.plan(x))} tiles")
 
     def _over(self, parts: tuple[tiles.Tile, ...], x: Tensor, shake: Tensor | None) -> tuple[Tensor, Tensor]:
         """Go through the network and back, tile by tile."""
@@ -344,7 +351,7 @@ class Dreamer:
         """Return the objective of an image (3, H, W)."""
         value = 0.0
         with torch.no_grad():
-            for tile in self._tiles(dream):
+            for tile in self.plan(dream):
                 seen = dream[None, ..., tile.seen[0], tile.seen[1]]
                 value += float(self.objective(self.network(seen), self._view(dream, tile))) * tile.counted
         return value / math.prod(dream.shape[-2:])
@@ -356,12 +363,22 @@ class Dreamer:
         seen = tile.seen[0].stop - start[0], tile.seen[1].stop - start[1]
         return View((height, width), seen, start, image.new_zeros(2) if shake is None else shake[:2])
 
-    def _tiles(self, image: Tensor) -> tuple[tiles.Tile, ...]:
+    @property
+    def appetite(self) -> tiles.Appetite:
+        """What an ascent step takes of memory."""
+        if self._appetite is None or self._frame > self._appetite[0]:
+            self._appetite = self._frame, tiles.appetite(self.network, self.network.mean.device, self._frame)
+        return self._appetite[1]
+
+    def plan(self, image: Tensor) -> tuple[tiles.Tile, ...]:
+        """Return the tiles that an image (…, h, w) is climbed in, by the room there is.
+
+        Raises:
+            RecipeError: there is not enough for even the smallest.
+        """
         height, width = image.shape[-2:]
-        if self.room < math.inf and self._appetite is None:
-            self._appetite = tiles.appetite(self.network, image.device)
         self._frame = max(self._frame, height * width)  # a small octave, too, stands beside the whole frame
-        most = (self.room - tiles.FRAME * self._frame) / self._appetite if self._appetite else math.inf
+        most = self.appetite.within(self.room - self.beside * self._frame) if self.room < math.inf else math.inf
         return tiles.plan(height, width, min(most, self._most))
 
     def _base(self, whole: Tensor, frame: Tensor, sizes: list[tuple[int, int]], octave: int) -> Tensor:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import media, stage
-from .errors import SinkError, SourceError
+from . import media, outputs, stage
+from .errors import SourceError
 from .media.sink import as_still
 from .recipe import Recipe, parse_time
 from .stage import Stage
@@ -76,6 +75,8 @@ def dream_video(
     recipe: Recipe | None = None,
     *,
     overwrite: bool = False,
+    layer_out: str | Path = "",
+    save_octaves: str | Path = "",
     keep: Path | None = None,
     on_event: Callable[[Event], None] = _ignore,
     stop: Callable[[], bool] = _never,
@@ -87,6 +88,8 @@ def dream_video(
         output: what to write; its name decides the format (see README).
         recipe: all parameters; the defaults if None.
         overwrite: whether an existing output may be replaced.
+        layer_out: where the dream alone is written: RGBA that makes the output again, laid over the source.
+        save_octaves: a folder for the dream of every frame at every octave's size, 00001-384x216.png.
         keep: a folder to keep the analysis of music in, so that it need not be listened to again.
         on_event: called after every frame and for every notice, on this thread.
         stop: asked after every frame; once it says yes, the output is finished with what is done.
@@ -95,16 +98,17 @@ def dream_video(
         DreamError: bad input, output, network or recipe; nothing is left half-written.
     """
     recipe = recipe or Recipe()
-    _spare_inputs(str(output), recipe)
+    outputs.spare_inputs(str(output), recipe)
     with media.open_source(str(source), recipe.clip) as opened:
         staged = stage.set_up(opened.info, recipe, str(output), keep)
         total = staged.info.count
-        with media.open_sink(str(output), staged.info, recipe.encoding, recipe.to_toml(), overwrite) as sink:
+        octaves = outputs.octaves(str(save_octaves), staged.info.number, overwrite) if save_octaves else None
+        with outputs.open_outputs(str(output), str(layer_out), staged, overwrite) as (sink, frames):
             for notice in (*opened.info.notices, *staged.notices, *sink.notices, *_advice(staged)):
                 on_event(Event(0, total, notice))
             said = len(sink.notices)
             try:
-                stopped, seam = _render(opened, staged, sink, on_event, stop)
+                stopped, seam = _render(frames(opened), staged, sink, octaves, on_event, stop)
             except SourceError as error:
                 if not sink.count:
                     raise
@@ -121,14 +125,6 @@ def dream_video(
     if done < total and not stopped:
         on_event(Event(done, total, f"{source} is damaged: {done} of {total} frames decode, and are dreamed"))
     return Result(str(output), done, total, stopped, seam)
-
-
-def _spare_inputs(output: str, recipe: Recipe) -> None:
-    """Refuse an output that is one of the files a recipe is made of."""
-    network = recipe.network
-    for path in (network.guide, network.weights, recipe.music.music, recipe.temporal.cuts):
-        if path and os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output):
-            raise SinkError(f"{output} is an input itself: give the output another name")
 
 
 def _advice(staged: Stage) -> list[str]:
@@ -151,13 +147,15 @@ def _advice(staged: Stage) -> list[str]:
 
 
 def _render(
-    source: media.Source, staged: Stage, sink: media.Sink, on_event: Callable[[Event], None], stop: Callable[[], bool]
-) -> tuple[bool, float]:
+    source: Iterable[media.Frame], staged: Stage, sink: media.Sink, octaves: Callable[[int, Tensor], None] | None,
+    on_event: Callable[[Event], None], stop: Callable[[], bool],
+) -> tuple[bool, float]:  # fmt: skip
     """Run the loop from source to sink; return whether it was stopped, and the seam of a loop."""
     from .flash import Limiter
     from .pipeline import Engine, render
 
     engine, total = Engine(staged.recipe, staged.timeline), staged.info.count
+    engine.on_octave = octaves
     limit = Limiter(staged.info.rate) if stage.limits_flashes(staged.recipe) else None
 
     def write(picture: Tensor) -> Tensor:
@@ -188,7 +186,7 @@ class _Stopped(Exception):
 
 
 def _loop(
-    source: media.Source, staged: Stage, engine: Engine, write: Callable[[Tensor], Tensor],
+    source: Iterable[media.Frame], staged: Stage, engine: Engine, write: Callable[[Tensor], Tensor],
     on_event: Callable[[Event], None], stop: Callable[[], bool],
 ) -> tuple[bool, float]:  # fmt: skip
     from . import loop
@@ -219,6 +217,8 @@ def preview(
     recipe: Recipe | None = None,
     *,
     overwrite: bool = False,
+    layer_out: str | Path = "",
+    save_octaves: str | Path = "",
     keep: Path | None = None,
     on_event: Callable[[Event], None] = _ignore,
 ) -> Result:
@@ -227,7 +227,7 @@ def preview(
     What lives on itself is dreamed from its beginning; a loop as if it were none.
 
     Args:
-        source, recipe, overwrite, keep, on_event: as for `dream_video`.
+        source, recipe, overwrite, layer_out, save_octaves, keep, on_event: as for `dream_video`.
         output: a picture file.
         at: seconds or mm:ss.s from the film's start.
 
@@ -237,7 +237,7 @@ def preview(
     from .pipeline import Engine, render
 
     recipe = recipe or Recipe()
-    _spare_inputs(str(output), recipe)
+    outputs.spare_inputs(str(output), recipe)
     moment, clip = parse_time(at) or Fraction(0), recipe.clip
     with media.open_source(str(source), clip) as whole:
         info = whole.info
@@ -254,16 +254,20 @@ def preview(
     for notice in info.notices:
         on_event(Event(0, 1, notice))
     picture = None
+    octaves = outputs.octaves(str(save_octaves), info.number, overwrite) if save_octaves else None
+    still = dataclasses.replace(staged, info=as_still(info))
     with (
         media.open_source(str(source), part) as opened,
-        media.open_sink(str(output), as_still(info), recipe.encoding, recipe.to_toml(), overwrite) as sink,
+        outputs.open_outputs(str(output), str(layer_out), still, overwrite) as (sink, kept),
     ):
         frames = (
             dataclasses.replace(frame, index=frame.index + before, time=frame.time + before / info.rate)
             for frame in opened
         )
-        taken = itertools.islice(staged.frames(frames), index - before + 1)
+        taken = kept(itertools.islice(staged.frames(frames), index - before + 1))
         engine = Engine(staged.recipe, staged.timeline)
+        if octaves is not None:  # of the frame that is shown, not of the run-up
+            engine.on_octave = lambda number, dream: octaves(number, dream) if number == index else None
         for done, (picture, _) in enumerate(render(taken, engine), 1):  # noqa: B007 - the last one is wanted
             on_event(Event(done, index - before + 1))
         if picture is None:
@@ -289,8 +293,12 @@ def dream_image(image: NDArray[np.uint8] | NDArray[np.uint16], recipe: Recipe | 
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype not in ("uint8", "uint16"):
         raise ValueError(f"expected RGB (H, W, 3) of uint8 or uint16, got {image.shape} of {image.dtype}")
+    from . import mask
     from .pipeline import Engine, render
 
+    recipe = recipe or Recipe()
+    mask.check(recipe.finish, moves=False, carried=False)
     frame = media.Frame(0, Fraction(0), image)
-    picture, _ = next(render([frame], Engine(recipe or Recipe())))
+    with closing(render([frame], Engine(recipe))) as pictures:
+        picture, _ = next(pictures)
     return picture.permute(1, 2, 0).cpu().numpy()

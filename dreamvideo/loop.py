@@ -16,7 +16,7 @@ import itertools
 import math
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from typing import IO, Any, Protocol
@@ -31,7 +31,7 @@ from . import camera, compose, flow
 from .camera import Matrix, Path
 from .compose import State
 from .errors import RecipeError, SourceError
-from .flow import Motion
+from .flow import Field, Motion
 from .media import Frame
 from .metrics import seam_error, temporal_error
 from .outpaint import Ahead
@@ -66,6 +66,9 @@ class Circle(Protocol):
 
     def ahead(self, engine: Engine) -> Ahead | None:
         """Return what dreams ahead of a camera that uncovers ground, if there is one."""
+
+    def shows(self, index: int, engine: Engine) -> Field | None:
+        """Return how much of the dream a frame shows, (H, W) in [0, 1]; None for all of it."""
 
 
 class Picture:
@@ -103,6 +106,11 @@ class Picture:
             return engine.image(self.step(index, None).frame)
 
         return Ahead(engine, self.order, self.between, image)
+
+    def shows(self, index: int, engine: Engine) -> Field | None:
+        """See `Circle`: a mask lies still on the view."""
+        frame = self.step(index, None).frame
+        return None if engine.mask is None else engine.mask.at(frame, engine.score.at(index).finish)
 
     def between(self, index: int, before: int) -> Matrix:
         """Return a frame's view of the frame before it in the order."""
@@ -186,6 +194,7 @@ class Film:
     def __init__(self, frames: Sequence[Frame], count: int, engine: Engine):
         self.count, self._engine, self._frames = count, engine, frames
         self.order: Sequence[int] = range(count)
+        self._tail = engine.masks()  # of the frames after the end; the engine's own is of the others
         self._path = engine.path(frames[0].pixels.shape[1], frames[0].pixels.shape[0])
         height, width = frames[0].pixels.shape[:2]
         if self._path and (miss := _missed(self._path.view(count), width, height)) > CLOSED:
@@ -208,6 +217,23 @@ class Film:
 
     def ahead(self, engine: Engine) -> None:
         """See `Circle`: a film's own motion is not known ahead."""
+
+    def shows(self, index: int, engine: Engine) -> Field | None:
+        """See `Circle`: a mask that is a film flows into its beginning as the frames do."""
+        if engine.mask is None or self._tail is None:
+            return None
+        finish, over = engine.score.at(index).finish, len(self._frames) - self.count
+        frame = Frame(index, self._frames[index].time, self._pixels(index))
+        mask = engine.mask.at(frame, finish)
+        if index < over:
+            end = self._tail.at(replace(frame, time=self._frames[self.count + index].time), finish)
+            mask = end + np.float32(_gently((index + 1) / (over + 1))) * (mask - end)
+        return mask if self._path is None else np.clip(camera.look(mask, self._path.view(index)), 0, 1)
+
+    def close(self) -> None:
+        """Close what is read beside the frames."""
+        if self._tail is not None:
+            self._tail.close()
 
     def _pixels(self, index: int) -> NDArray[Any]:
         """Return a frame; of the first ones, what the frame after the end has become by then."""
@@ -257,10 +283,11 @@ def circle(source: Iterable[Frame], filmed: int, flows: int, timeline: Timeline,
         RecipeError: the camera does not come back.
         SourceError: a frame is missing.
     """
-    with tempfile.TemporaryFile() as file:
+    with tempfile.TemporaryFile() as file, closing(engine):
         frames = _kept(source, timeline.count + flows if filmed > 1 else 1, file)
         if filmed > 1:
-            yield Film(frames, timeline.count, engine)
+            with closing(Film(frames, timeline.count, engine)) as film:
+                yield film
         else:
             height, width = frames[0].pixels.shape[:2]
             yield Picture(frames[0].pixels, Path(engine.score, width, height), timeline.rate)
@@ -335,7 +362,7 @@ def render(
                 step = replace(step, fill=ahead.fill(index, state))
             if turn and state is not None:  # what has been dreamed well is only to be carried
                 state = replace(state, governor=replace(state.governor, drive=min(state.governor.drive, GENTLE)))
-            _, state = engine.dream(step, state)
+            *_, state = engine.carry(step, state)
             layer = state.layer
             if turn == ROUNDS:
                 kept = layers[index].to(engine.device)
@@ -345,8 +372,8 @@ def render(
         for index in range(circle.count):
             step = circle.step(index, (index - 1) % circle.count)
             assert step.motion is not None
-            image, finish = engine.image(step.frame), engine.score.at(index).finish
-            yield compose.finish(image, layers[index].to(engine.device), finish), step.motion
+            shown = replace(step, mask=circle.shows(index, engine))
+            yield engine.finish(shown, engine.image(step.frame), layers[index].to(engine.device)), step.motion
 
 
 class Errors:

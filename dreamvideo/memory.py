@@ -47,8 +47,8 @@ def parse(text: str) -> float:
     return float(match[1]) * 1000 ** (1 + "kmgt".index(match[2]))
 
 
-def left(text: str, device: torch.device) -> float:
-    """Return the bytes that frames and ascent steps may take, now that all else is loaded.
+def left(text: str, device: torch.device) -> tuple[float, float]:
+    """Return the bytes that frames and ascent steps may take, now that all else is loaded, and those that are held.
 
     Args:
         text: what the whole process may take, or on a GPU, all of it there; `auto` for most of what the machine has,
@@ -60,12 +60,12 @@ def left(text: str, device: torch.device) -> float:
     """
     limit = parse(text)
     if device.type == "cuda":
-        return min(limit, SHARE * torch.cuda.get_device_properties(device).total_memory)
+        return min(limit, SHARE * torch.cuda.get_device_properties(device).total_memory), 0.0
     held = math.ceil(psutil.Process().memory_info().rss / STEP) * STEP
     room = min(limit, SHARE * psutil.virtual_memory().total) - held
     if room <= 0:
         raise RecipeError(f"--memory {text} is taken before the first frame: give at least {held / 1e9 + 0.5:.1f}GB")
-    return room
+    return room, held
 
 
 def ran_out(error: Exception) -> bool:

@@ -43,10 +43,10 @@ class Param:
 class Network:
     """What dreams, and on what."""
 
-    model: Annotated[str, Param("network: the embedded efficientnet-lite0, or any of torchvision's by name")] = (
+    model: Annotated[str, Param("network: the embedded efficientnet-lite0, any of torchvision's, or timm:NAME")] = (
         "efficientnet-lite0"
     )
-    weights: Annotated[str, Param("weights file (.pth state dict) instead of the published weights")] = ""
+    weights: Annotated[str, Param("file (.pth, .safetensors), or IMAGENET1K_V1 and the like (empty: the latest)")] = ""
     layers: Annotated[str, Param("what to dream of: blocks.9=1,blocks.10=1 (empty: the network's best)")] = ""
     guide: Annotated[
         str, Param("picture or film whose shapes and textures the dream takes on; several: a.jpg=1,b.mp4=0.5")
@@ -156,6 +156,25 @@ class Finish:
 
     strength: Annotated[float, Param("how much of the dream is added to the frame", 0, 10, curve=True)] = 1.0
     color: Annotated[float, Param("saturation of the dream: 0 grey, 1 as it is dreamed", 0, 10, curve=True)] = 1.0
+    blend: Annotated[
+        Literal[
+            "add", "screen", "multiply", "overlay", "soft-light", "hard-light", "lighten", "darken", "difference",
+            "luminosity", "color",
+        ],
+        Param("how the dream lies over the frame: added to it, or the dreamed picture blended over it"),
+    ] = "add"  # fmt: skip
+    keep_color: Annotated[
+        bool, Param("change luminance only: hue and chroma stay the frame's, but where white or black leave no room")
+    ] = False
+    mask: Annotated[str, Param("where it dreams: a still, film or frames; white dreams, black does not")] = ""
+    mask_from: Annotated[
+        Literal["none", "luma", "motion", "edges"],
+        Param("where it dreams, by the frame itself: what is bright, what moves, what is near edges"),
+    ] = "none"
+    invert_mask: Annotated[bool, Param("dream where the mask does not, of either kind")] = False
+    feather: Annotated[
+        float, Param("softness of the mask: sigma of a Gaussian, % of the short side", 0, 50, curve=True)
+    ] = 0.0
     flash_limit: Annotated[
         Literal["auto", "on", "off"],
         Param("hold back flashes of the whole picture beyond three a second (auto: where curves follow sound)"),

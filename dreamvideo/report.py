@@ -27,6 +27,7 @@ from . import loop as loops
 from .errors import DreamError, SinkError, SourceError
 from .flow import Motion
 from .job import Event
+from .media.names import holds_frames
 from .metrics import Measure, Stability, exact_motion
 from .pipeline import Engine, as_image
 from .recipe import Clip, Recipe, parse_time
@@ -186,7 +187,9 @@ def measure(
                 motion=motion,
                 cut=motion is None if known else shown.cut,
                 objective=engine.dreamer.value(picture.to(engine.device)) if engine else math.nan,
-                alone=_alone(engine, original) if engine and index in sampled and not shown.frame.held else math.nan,
+                alone=_alone(engine, original)
+                if engine and _is_whole(engine, shown) and index in sampled
+                else math.nan,
             )
             _keep_worst(report, measured, original, picture)
             on_event(Event(measured.index + 1, total))
@@ -200,6 +203,8 @@ def measure(
 def _embedded(dream: str) -> Recipe:
     """Return the recipe inside a dream, fit for this machine: another may have had another GPU, and a list of cuts."""
     recipe = Recipe.from_toml(media.read_recipe(dream)).set("network.device=auto")
+    if recipe.finish.mask and not holds_frames(recipe.finish.mask) and not Path(recipe.finish.mask).exists():
+        recipe = recipe.set("finish.mask=")
     cuts = recipe.temporal.cuts
     return recipe if cuts in ("auto", "none") or Path(cuts).exists() else recipe.set("temporal.cuts=auto")
 
@@ -290,6 +295,11 @@ def _straight(frames: Iterable[media.Frame], engine: Engine | None, recipe: Reci
         else:
             seen = camera.look(frame.pixels, path.view(frame.index)) if path else frame.pixels
             yield _Shown(replace(frame, pixels=seen), flow.gray(seen), cut=cut)
+
+
+def _is_whole(engine: Engine, shown: _Shown) -> bool:
+    """Tell whether all of a frame shows its dream, and so can be compared with one that is dreamed alone."""
+    return engine.mask is None and not shown.frame.held
 
 
 def _alone(engine: Engine, image: torch.Tensor) -> float:

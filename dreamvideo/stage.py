@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from . import audio
+from . import audio, mask
+from .beside import Beside
 from .errors import RecipeError, SourceError
 from .media import Frame, Info
 from .media.names import STILLS, takes_frames
@@ -93,6 +94,9 @@ def set_up(source: Info, recipe: Recipe, output: str, keep: Path | None = None) 
         info, flows = _looped(source, info, seconds, notices)
     if song:
         info = replace(info, song=song.path, sound=(song.codec,))
+    mask.check(recipe.finish, source.kind != "still" and not camera.loop, recipe.temporal.flow != "none")
+    if recipe.finish.mask:
+        notices += _ends(recipe.finish.mask, source, info)
     return Stage(info, recipe, _timeline(source, info, filmed, recipe, keep), filmed, flows, tuple(notices))
 
 
@@ -162,7 +166,16 @@ def _timeline(source: Info, info: Info, filmed: int, recipe: Recipe, keep: Path 
         else:
             sound = audio.analyse(recipe.music.music, keep=keep)
     rests = filmed if recipe.camera.then_zoom else 0
-    return Timeline(info.rate, info.count, sound, recipe.music.bpm, source.kind == "still", rests)
+    begins = source.start + source.delay
+    return Timeline(info.rate, info.count, sound, recipe.music.bpm, source.kind == "still", rests, begins)
+
+
+def _ends(path: str, source: Info, info: Info) -> list[str]:
+    """Return a notice where what runs along a film ends before it does; what a path names is read for that."""
+    lasts = Beside(path, info.rate).lasts
+    if lasts > source.start + source.delay + (info.count - 1) / info.rate:
+        return []
+    return [f"{path} ends after {float(lasts):.3g} s of the film: its last picture stays"]
 
 
 def limits_flashes(recipe: Recipe) -> bool:

@@ -20,8 +20,11 @@ GRID = 32  # px; where tiles begin: what every network divides its picture by, s
 HALO = 64  # px that a tile sees of its neighbours
 MOST = 64  # rows, and columns, of tiles
 PROBE = 256  # px; side of the picture that tells what a step takes
+LARGE = 2**20  # px of a large one,
+ENOUGH = 0.8e9  # bytes that it may take
 WORKING = 1.8  # what a step holds at most, as a multiple of what it keeps for the way back
-FRAME = 450.0  # bytes a pixel of the frame takes beside: it, its motion, its dream, and those of the frames read ahead
+STILL = 200.0  # bytes a pixel takes beside: the picture, its dream, and its gradient on its way,
+FRAME = 450.0  # and in a film, its motion and what is carried, and those of the frames read ahead
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,37 @@ def plan(height: int, width: int, most: float) -> tuple[Tile, ...]:
     raise RecipeError(f"a frame of {width}x{height} cannot be dreamed in so little memory: give --memory more")
 
 
-def appetite(network: Callable[[Tensor], object], device: torch.device) -> float:
-    """Return how many bytes an ascent step takes for every pixel it looks at, found on a small picture."""
+@dataclass(frozen=True)
+class Appetite:
+    """What an ascent step takes of memory, in bytes for every pixel it looks at.
+
+    Attributes:
+        small, large: up to `LARGE` pixels, and beyond, where a network may be more sparing.
+    """
+
+    small: float
+    large: float
+
+    def of(self, pixels: float) -> float:
+        """Return the bytes for so many pixels."""
+        return pixels * (self.small if pixels <= LARGE else self.large)
+
+    def within(self, room: float) -> float:
+        """Return how many pixels there is room for, in bytes."""
+        return room / self.large if room / self.large > LARGE else min(room / self.small, LARGE)
+
+
+def appetite(network: Callable[[Tensor], object], device: torch.device, pixels: int) -> Appetite:
+    """Find out what an ascent step takes, on a small picture, and for frames of more `pixels`, on a large one, too, if
+    that is not too much.
+    """
+    small = _kept(network, device, PROBE)
+    spare = pixels > LARGE and small * LARGE < ENOUGH
+    return Appetite(WORKING * small, WORKING * (_kept(network, device, math.isqrt(LARGE) + 1) if spare else small))
+
+
+def _kept(network: Callable[[Tensor], object], device: torch.device, side: int) -> float:
+    """Return the bytes a pixel that a pass through the network keeps for the way back."""
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -75,11 +107,11 @@ def appetite(network: Callable[[Tensor], object], device: torch.device) -> float
         kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    picture = torch.zeros(1, 3, PROBE, PROBE, device=device, requires_grad=True)
+    picture = torch.zeros(1, 3, side, side, device=device, requires_grad=True)
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         held = network(picture)
     del held
-    return WORKING * sum(kept.values()) / PROBE**2
+    return sum(kept.values()) / side**2
 
 
 def _cut(side: int, count: int) -> list[slice]:

@@ -56,6 +56,7 @@ class Timeline:
         bpm: a tempo that counts instead of the sound's, 0 for none; beat 0 falls on 0 s, four beats make a bar.
         still: whether the film is made of a still.
         rests: frames for which the camera stands still, at the beginning.
+        begins: seconds into the source at which its first frame stands.
     """
 
     rate: Fraction
@@ -64,6 +65,7 @@ class Timeline:
     bpm: float = 0.0
     still: bool = False
     rests: int = 0
+    begins: Fraction = Fraction(0)
     _names: dict[str, Values] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property

@@ -11,10 +11,12 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 import torch
+import torchvision
 from skimage import data
 
 from dreamvideo import Engine, Recipe
 
+Published = Callable[[torch.nn.Module], list[str]]
 SAMPLES = Path(__file__).parent.parent / "samples"
 
 
@@ -66,6 +68,27 @@ def quick() -> Recipe:
 def engine(quick: Recipe) -> Engine:
     """The embedded network with the quick recipe."""
     return Engine(quick)
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> Published:
+    """Return a function that serves a network's weights in torchvision's stead, and returns what is asked for."""
+
+    def publish(model: torch.nn.Module) -> list[str]:
+        asked = []
+
+        def download(url: str, *args: object, check_hash: bool = False, **kwargs: object) -> dict[str, torch.Tensor]:
+            assert check_hash
+            asked.append(url)
+            state = model.state_dict()
+            for key, value in state.items():
+                state[key] = value.float()
+            return state
+
+        monkeypatch.setattr(torchvision.models._api, "load_state_dict_from_url", download)
+        return asked
+
+    return publish
 
 
 def tensor(pixels: np.ndarray) -> torch.Tensor:

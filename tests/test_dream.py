@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -14,6 +15,8 @@ from skimage import data
 from dreamvideo import Engine, Recipe, RecipeError, dream, graphs, models, objective, tiles
 from dreamvideo.dream import Dreamer, octave_sizes
 from dreamvideo.recipe import Dream, preset_tables
+
+Gradient = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 class Pixels(models.Network):
@@ -45,13 +48,40 @@ def numpy_resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.einsum("ih,chw,jw->cij", weights(image.shape[1], size[0]), image, weights(image.shape[2], size[1]))
 
 
+class Convolutions(models.Network):
+    """A network of two fixed layers, in double precision where that is asked for."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(5)
+        layers = torch.nn.Conv2d(3, 8, 5, 2, 2), torch.nn.ReLU(), torch.nn.Conv2d(8, 6, 3, 1, 1), torch.nn.ReLU()
+        super().__init__("convolutions", torch.nn.Sequential(*layers), [0.5] * 3, [0.25] * 3)
+
+    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        x = (image - self.mean) / self.std
+        first = self.body[1](self.body[0](x))
+        return {"first": first, "second": self.body[3](self.body[2](first))}
+
+
+def table_gradient(x: np.ndarray) -> tuple[float, np.ndarray]:
+    """The seed's loss of two weighted layers, in double precision: squares inside the border over all activations."""
+    network = Convolutions().double()
+    image = torch.from_numpy(x)[None].requires_grad_()
+    loss = torch.zeros((), dtype=torch.float64)
+    for name, coefficient in (("first", 0.2), ("second", 3.0)):
+        a = network(image)[name]
+        loss = loss + coefficient * (a[:, :, 2:-2, 2:-2] ** 2).sum() / a.numel()
+    loss.backward()
+    assert image.grad is not None
+    return float(loss), image.grad[0].numpy()
+
+
 def numpy_gradient(x: np.ndarray) -> tuple[float, np.ndarray]:
     inside = np.zeros_like(x)
     inside[:, 2:-2, 2:-2] = x[:, 2:-2, 2:-2]
     return float(np.square(inside).sum() / x.size), 2 * inside / x.size
 
 
-def the_seed_algorithm(image: np.ndarray, recipe: Dream, octaves: int) -> np.ndarray:
+def the_seed_algorithm(image: np.ndarray, recipe: Dream, octaves: int, gradient: Gradient) -> np.ndarray:
     """Resize the dream, ascend, inject the lost detail; smallest octave first."""
     h, w = image.shape[1:]
     sizes = [(round(h / recipe.octave_scale**k), round(w / recipe.octave_scale**k)) for k in reversed(range(octaves))]
@@ -59,7 +89,7 @@ def the_seed_algorithm(image: np.ndarray, recipe: Dream, octaves: int) -> np.nda
     for size in sizes:
         x = numpy_resize(x, size)
         for _ in range(recipe.iterations):
-            loss, g = numpy_gradient(x)
+            loss, g = gradient(x)
             if loss > recipe.max_loss:
                 break
             x = x + recipe.step * g / max(np.abs(g).mean(), 1e-7)
@@ -74,7 +104,16 @@ def test_the_classic_recipe_is_the_seed_algorithm_step_for_step(max_loss: float,
     classic = Recipe().merge(preset_tables("classic")).set(f"dream.max_loss={max_loss}").dream
     dreamer = Dreamer(Pixels(), objective.parse("pixels"), classic)
     image = tensor(photo[:, :72])
-    expected = the_seed_algorithm(image.numpy().astype(np.float64), classic, 3)
+    expected = the_seed_algorithm(image.numpy().astype(np.float64), classic, 3, numpy_gradient)
+    assert np.abs((image + dreamer(image)).numpy() - expected).max() < 1e-4
+
+
+def test_the_classic_recipe_climbs_its_layers_as_the_seed_does(photo: np.ndarray) -> None:
+    classic = Recipe().merge(preset_tables("classic")).dream
+    dreamer = Dreamer(Convolutions(), objective.parse("first=0.2,second=3"), classic)
+    image = tensor(photo[:, :72])
+    expected = the_seed_algorithm(image.numpy().astype(np.float64), classic, 3, table_gradient)
+    assert np.abs(expected - image.numpy()).mean() > 0.05
     assert np.abs((image + dreamer(image)).numpy() - expected).max() < 1e-4
 
 
@@ -182,12 +221,12 @@ def test_tiles_climb_as_the_whole_frame_does(engine: Engine) -> None:
     astronaut = tensor(cv2.resize(data.astronaut(), (384, 288), interpolation=cv2.INTER_AREA))[None]
     whole = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
     tiled = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
-    step = tiles.appetite(tiled.network, astronaut.device)
-    tiled.room = (tiles.FRAME * 384 * 288) + 0.7 * step * 384 * 288
-    assert len(tiled._tiles(astronaut)) == 2
+    step = tiles.appetite(tiled.network, astronaut.device, 0)
+    tiled.room = (tiles.FRAME * 384 * 288) + 0.7 * step.small * 384 * 288
+    assert len(tiled.plan(astronaut)) == 2
     wanted, found = whole.gradient(astronaut)[1], tiled.gradient(astronaut)[1]
     assert float(torch.cosine_similarity(wanted.flatten(), found.flatten(), 0)) > 0.99
-    seam = next(iter(tiled._tiles(astronaut))).put[1].stop
+    seam = next(iter(tiled.plan(astronaut))).put[1].stop
     across = (found.diff(dim=-1).abs().mean((0, 1, 2)), wanted.diff(dim=-1).abs().mean((0, 1, 2)))
     assert float(across[0][seam - 1]) < 1.5 * float(across[1][seam - 9 : seam + 8].mean())  # no step where they meet
 
@@ -309,7 +348,7 @@ def test_where_memory_runs_out_tiles_become_smaller(error: Exception, engine: En
     layer = dreamer(image)
     assert layer.abs().mean() > 0.005
     assert [notice.split(":")[0] for notice in dreamer.notices] == ["out of memory"] * len(dreamer.notices)
-    assert dreamer.notices[-1].endswith(f"{len(dreamer._tiles(image))} tiles")
+    assert dreamer.notices[-1].endswith(f"{len(dreamer.plan(image))} tiles")
     told = len(dreamer.notices)
     dreamer(image)
     assert len(dreamer.notices) == told  # found once, kept to

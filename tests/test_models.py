@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 import urllib.error
@@ -12,14 +13,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
-from conftest import tensor
+from conftest import Published, tensor
 from skimage import data
 from torchvision.models import get_model
 
 from dreamvideo import ModelError, models
 from dreamvideo.models import winograd
 from dreamvideo.models.convolution import Rectified
-from dreamvideo.models.lite0 import SameConv
+from dreamvideo.models.lite0 import Lite0, SameConv
 from dreamvideo.objective import energy
 
 ESPRESSO, TABBY, TIGER_CAT, EGYPTIAN_CAT = 967, 281, 282, 285
@@ -107,16 +108,88 @@ def test_strips_change_no_number(height: int, width: int, monkeypatch: pytest.Mo
     assert torch.allclose(gradient, wanted, atol=1e-4 * float(wanted.abs().max()))
 
 
+def plainly(body: Lite0, image: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return every activation of an embedded network whose batch norms are not folded yet, by the book."""
+    found = {}
+
+    def conv(name: str, part: SameConv, x: torch.Tensor) -> torch.Tensor:
+        margins = []
+        kernel, stride = part.conv.kernel_size[0], part.stride
+        for side in reversed(x.shape[-2:]):
+            lacking = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+            margins += [lacking // 2, lacking - lacking // 2]
+        y = part.norm(F.conv2d(F.pad(x, margins), part.conv.weight, None, stride, 0, 1, part.conv.groups))
+        if part.relu:
+            found[f"{name}.pre"] = y
+            y = F.relu6(y)
+        found[name] = y
+        return y
+
+    x = conv("stem", body.stem, image)
+    for i, block in enumerate(body.blocks):
+        y = conv(f"blocks.{i}.expand", block.expand, x) if isinstance(block.expand, SameConv) else x
+        y = conv(f"blocks.{i}.depthwise", block.depthwise, y)
+        y = conv(f"blocks.{i}.project", block.project, y)
+        x = found[f"blocks.{i}"] = x + y if block.residual else y
+    x = conv("head", body.head, x)
+    found["logits"] = body.fc(x.mean((2, 3)))[..., None, None]
+    return found
+
+
+@pytest.mark.parametrize("strips", [False, True])
+def test_every_layer_inside_the_embedded_network_has_the_plain_networks_numbers(
+    strips: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    body = Lite0().double().eval().requires_grad_(False)
+    for module in body.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-1, 1)
+            module.running_var.uniform_(0.01, 0.1)
+    image = torch.rand(1, 3, 75, 98, dtype=torch.float64, requires_grad=True)
+    plain = plainly(body, image)
+    assert plain.keys() == set(body.names())
+    for module in body.modules():
+        if isinstance(module, SameConv):
+            module.fold()
+    chosen = [["blocks.2.expand", "blocks.3"], ["stem.pre", "blocks.0.depthwise", "blocks.9.project"]]
+    if strips:
+        module = sys.modules["dreamvideo.models.lite0"]
+        monkeypatch.setattr(module, "WIDE", 60_000)
+        monkeypatch.setattr(module, "STRIP", 60_000)
+    else:
+        chosen += [["blocks.9.depthwise.pre"], ["blocks.1.expand.pre", "blocks.1.depthwise", "logits"], body.names()]
+    for layers in chosen:
+        body = copy.deepcopy(body)
+        body.want(layers)
+        found = body(image)
+        assert found.keys() == set(layers)
+        for layer in layers:
+            assert torch.allclose(found[layer], plain[layer]), layer
+        sides = [sum(energy(of[layer]) / energy(plain[layer]).detach() for layer in layers) for of in (plain, found)]
+        wanted, ours = (torch.autograd.grad(side, image, retain_graph=True)[0] for side in sides)
+        assert float((ours - wanted).norm()) < 1e-4 * float(wanted.norm())
+
+
+def test_the_embedded_network_stops_at_the_deepest_layer() -> None:
+    network = models.load(models.EMBEDDED, ["blocks.9.expand"])
+    network.body.blocks[9].depthwise.register_forward_hook(lambda *_: pytest.fail("went on"))
+    assert network(torch.rand(1, 3, 64, 64))["blocks.9.expand"].min() >= 0
+    assert (
+        models.load(models.EMBEDDED, ["blocks.9.expand.pre"])(torch.rand(1, 3, 64, 64))["blocks.9.expand.pre"].min() < 0
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "layer"),
     [("googlenet", "inception4c"), ("inception_v3", "Mixed_6c"), ("vgg16", "features.22"), ("resnet50", "layer3")],
 )
-def test_torchvision_networks_are_cut_where_asked(name: str, layer: str, tmp_path: Path) -> None:
+def test_torchvision_networks_are_cut_where_asked(name: str, layer: str, published: Published) -> None:
     torch.manual_seed(0)
-    extras = {"aux_logits": False, "init_weights": False, "transform_input": True}
-    whole = get_model(name, weights=None, **(extras if name in ("googlenet", "inception_v3") else {})).eval()
-    torch.save(whole.state_dict(), tmp_path / "w.pth")
-    network = models.load(name, [layer], str(tmp_path / "w.pth"))
+    extras = {"vgg16": {"init_weights": False}, "resnet50": {}}
+    whole = get_model(name, weights=None, **extras.get(name, {"init_weights": False, "transform_input": True})).eval()
+    published(whole)
+    network = models.load(name, [layer])
     seen = {}
     dict(whole.requires_grad_(False).named_modules())[layer].register_forward_hook(
         lambda module, args, out: seen.update(out=out.clone())

@@ -10,11 +10,11 @@ import dreamvideo
 PACKAGE = Path(dreamvideo.__file__).parent
 ORDER = [  # a room may import from the rows below its own, and from errors
     {"__init__", "__main__", "cli"},
-    {"job", "report", "drawing", "looks", "sheet"},
-    {"loop", "stage"},
-    {"pipeline", "metrics", "shots", "outpaint", "flash"},
-    {"compose", "dream", "objective", "flow", "camera", "tiles", "graphs", "guides"},
-    {"models", "media", "audio"},
+    {"job", "report", "drawing", "forecast", "looks", "sheet"},
+    {"loop", "stage", "outputs"},
+    {"pipeline", "metrics", "shots", "outpaint", "flash", "mask"},
+    {"compose", "dream", "objective", "flow", "camera", "tiles", "graphs", "guides", "beside"},
+    {"models", "media", "audio", "blend"},
     {"ffmpeg"},
     {"score"},
     {"recipe", "timeline"},
@@ -25,8 +25,9 @@ ORDER = [  # a room may import from the rows below its own, and from errors
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 WITHIN = {
     ("compose", "flow"), ("camera", "flow"), ("dream", "objective"), ("dream", "tiles"), ("dream", "graphs"),
-    ("pipeline", "shots"), ("pipeline", "outpaint"), ("metrics", "flash"), ("report", "job"),
-    ("drawing", "report"), ("looks", "job"), ("looks", "sheet"), ("__main__", "cli"),
+    ("guides", "beside"), ("pipeline", "shots"), ("pipeline", "outpaint"), ("pipeline", "mask"),
+    ("metrics", "flash"), ("report", "job"), ("looks", "job"), ("looks", "sheet"),
+    ("drawing", "report"), ("__main__", "cli"),
 }  # fmt: skip
 
 

@@ -48,6 +48,15 @@ class Job(flags.Start):
     ]
     overwrite: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="replace an existing output")] = False
     preview: Annotated[str, tyro.conf.arg(metavar="TIME", help="dream only the frame at this moment, as a still")] = ""
+    plan: Annotated[
+        tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="say what it will take (time, memory, disk), and stop")
+    ] = False
+    layer_out: Annotated[
+        str, tyro.conf.arg(metavar="FILE", help="write the dream alone here, too, with alpha, to lay over the source")
+    ] = ""
+    save_octaves: Annotated[
+        str, tyro.conf.arg(metavar="DIR", help="write every frame's dream at every octave's size here, too")
+    ] = ""
     save_recipe: Annotated[str, tyro.conf.arg(metavar="FILE", help="write the complete recipe here, too")] = ""
 
 
@@ -106,11 +115,16 @@ def _dream(job: Job, recipe: Recipe) -> int:
     from .. import job as jobs
 
     _check_recipe_path(job)
+    if job.plan:
+        from ..forecast import forecast
+
+        print(forecast(job.input, job.output, recipe, job.overwrite).text())
+        return 0
     if job.preview:
         with Progress() as progress:
             jobs.preview(
-                job.input, job.output, job.preview, recipe,
-                overwrite=job.overwrite, keep=_beside(job), on_event=progress,
+                job.input, job.output, job.preview, recipe, overwrite=job.overwrite,
+                layer_out=job.layer_out, save_octaves=job.save_octaves, keep=_beside(job), on_event=progress,
             )  # fmt: skip
         _save_recipe(job.save_recipe, recipe)
         return 0
@@ -127,8 +141,8 @@ def _dream(job: Job, recipe: Recipe) -> int:
     try:
         with Progress() as progress:
             result = jobs.dream_video(
-                job.input, job.output, recipe,
-                overwrite=job.overwrite, keep=_beside(job), on_event=progress, stop=lambda: asked,
+                job.input, job.output, recipe, overwrite=job.overwrite, layer_out=job.layer_out,
+                save_octaves=job.save_octaves, keep=_beside(job), on_event=progress, stop=lambda: asked,
             )  # fmt: skip
     finally:
         signal.signal(signal.SIGINT, usual)

@@ -32,15 +32,10 @@ Values are separated by commas; those that hold commas themselves (layers, files
 OUTPUT come first. The first parameter goes across, the second down; all other flags hold for every cell.
 """
 
-STILL = (
-    "temporal",
-    "camera",
-    "music",
-    "encoding",
-    "network.layers",
-)  # of the recipe: what a single frame has no use for
+# of the recipe: what a single frame has no use for
+STILL = ("temporal", "camera", "encoding", "network.layers")
 RANGE = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*|(top|bottom):\d+")
-SPACED = ("layers", "guide", "weights", "music", "cuts")  # parameters whose values may hold commas
+SPACED = ("layers", "guide", "weights", "music", "cuts", "mask")  # parameters whose values may hold commas
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,9 +63,10 @@ class Atlas(Looking):
 def layers(argv: list[str]) -> int:
     """Draw the atlas of a network's layers; return the exit code."""
     asked, recipe = flags.parse(Atlas, "dreamvideo layers", ATLAS, _ranged(argv), STILL)
-    from .. import looks, sheet
+    from .. import looks, outputs, sheet
 
-    sheet.check(asked.output, asked.overwrite, looks.inputs(asked.input, recipe))
+    sheet.check(asked.output, asked.overwrite, asked.input)
+    outputs.spare_inputs(asked.output, recipe)
     with Progress("cell") as progress:
         drawn = looks.layers(
             asked.input, recipe, layer=asked.layer, channels=asked.channels, at=asked.at, on_event=progress
@@ -83,9 +79,10 @@ def sweep(argv: list[str]) -> int:
     """Draw a sheet of several values; return the exit code."""
     rest, axes = swept(argv)
     asked, recipe = flags.parse(Looking, "dreamvideo sweep", SWEEP, rest, ("encoding",))
-    from .. import looks, sheet
+    from .. import looks, outputs, sheet
 
-    sheet.check(asked.output, asked.overwrite, looks.inputs(asked.input, recipe))
+    sheet.check(asked.output, asked.overwrite, asked.input)
+    outputs.spare_inputs(asked.output, recipe)
     with Progress("cell") as progress:
         drawn = looks.sweep(asked.input, axes, recipe, at=asked.at, on_event=progress)
     drawn.save(asked.output, asked.overwrite)

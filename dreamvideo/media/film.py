@@ -52,6 +52,11 @@ CODECS = {
     "av1_nvenc": Codec("p010le", (*NVENC, "-cq", "24"), quality="-cq"),
     "h264_videotoolbox": Codec("yuv420p", ("-q:v", "70"), quality=""),
 }
+LAYERS = {  # by file type: what holds a picture and its alpha
+    ".mov": Codec("yuva444p10le", ("-profile:v", "4444", "-vendor", "apl0", "-alpha_bits", "16")),
+    ".mkv": Codec("gbrap16le", CODECS["ffv1"].options),
+    ".webm": Codec("yuva420p", (*CODECS["libvpx-vp9"].options, "-auto-alt-ref", "0")),
+}
 HARDWARE = ("h264_nvenc", "h264_videotoolbox")  # what `--codec hardware` looks for
 FAST_START = ("-movflags", "+faststart")
 COMPRESSED = ("aac", "mp3", "ac3", "eac3", "alac")
@@ -86,9 +91,12 @@ def hardware() -> str:
 
 
 class FilmSink:
-    """A film, encoded as it comes; sound, chapters and tags join it at the end."""
+    """A film, encoded as it comes; sound, chapters and tags join it at the end.
 
-    def __init__(self, path: str, info: Info, encoding: Encoding, comment: str):
+    With `alpha` it is a film of RGBA, whose encoder is the file type's own.
+    """
+
+    def __init__(self, path: str, info: Info, encoding: Encoding, comment: str, alpha: bool = False):
         self.path, self.notices, self.count = path, [], 0
         self._info, self._comment = info, comment
         self._final, self._suffix = Path(path), Path(path).suffix.lower()
@@ -97,8 +105,10 @@ class FilmSink:
         if asked != encoding:
             self.notices.append(f"--codec, --crf and --pix-fmt do not apply to {self._suffix}")
         self._codec = hardware() if asked.codec == "hardware" else asked.codec or self._container.codec
+        self._alpha = alpha
+        self._usual = LAYERS[self._suffix] if alpha else CODECS.get(self._codec, Codec("yuv420p"))
         self._pix_fmt = asked.pix_fmt or self._usual_pix_fmt()
-        self._deep = any(bits in self._pix_fmt for bits in ("10", "12", "14", "16"))
+        self._deep = alpha or any(bits in self._pix_fmt for bits in ("10", "12", "14", "16"))
         self._pad = self._padding()
         self._raw = hidden(self._final, ".mkv" if self._suffix in ANIMATIONS else self._suffix)
         self._done = hidden(self._final, self._suffix)
@@ -139,10 +149,10 @@ class FilmSink:
     def _start(self, encoding: Encoding) -> ffmpeg.Process:
         """Start the encoder, once it has shown on a black frame that it can: not after hours of dreaming."""
         command = self._command(encoding)
-        size = (self._info.width + self._pad[0]) * (self._info.height + self._pad[1])
+        size = (self._info.width + self._pad[0]) * (self._info.height + self._pad[1]) * (4 if self._alpha else 3)
         try:
             with ffmpeg.writer(command) as rehearsal:
-                rehearsal.write(memoryview(bytes(size * 3 * (2 if self._deep else 1))))
+                rehearsal.write(memoryview(bytes(size * (2 if self._deep else 1))))
                 rehearsal.wait()
             return ffmpeg.writer(command)
         except ffmpeg.FFmpegError as error:
@@ -156,11 +166,11 @@ class FilmSink:
     def _command(self, encoding: Encoding) -> list[str]:
         info, (right, below) = self._info, self._pad
         size = f"{info.width + right}x{info.height + below}"
-        raw = ["-f", "rawvideo", "-pix_fmt", "rgb48le" if self._deep else "rgb24", "-s", size, "-r", str(info.rate)]
-        usual = CODECS.get(self._codec, Codec("yuv420p"))
-        options = usual.options
-        if encoding.crf is not None and usual.quality:
-            options = (*options, usual.quality, str(encoding.crf))
+        pixels = "rgba64le" if self._alpha else "rgb48le" if self._deep else "rgb24"
+        raw = ["-f", "rawvideo", "-pix_fmt", pixels, "-s", size, "-r", str(info.rate)]
+        options = self._usual.options
+        if encoding.crf is not None and self._usual.quality:
+            options = (*options, self._usual.quality, str(encoding.crf))
         elif encoding.crf is not None:
             self.notices.append(f"--crf does not apply to {self._codec}")
         tags = ["-metadata", f"comment={self._comment}"] if self._comment else []
@@ -184,9 +194,9 @@ class FilmSink:
         )
 
     def _usual_pix_fmt(self) -> str:
-        if self._codec == "ffv1" and self._suffix == ".mkv" and self._info.depth == 16:
+        if self._codec == "ffv1" and self._suffix == ".mkv" and self._info.depth == 16 and not self._alpha:
             return "gbrp16le"
-        return CODECS.get(self._codec, Codec("yuv420p")).pix_fmt
+        return self._usual.pix_fmt
 
     def _padding(self) -> tuple[int, int]:
         """Return columns and rows to repeat at the right and below, where chroma is halved and the codec insists."""

@@ -99,14 +99,15 @@ class StillSink:
 
 
 def save_picture(file: Path, pixels: Pixels, comment: str = "") -> None:
-    """Write RGB pixels (H, W, 3) as the picture format the name asks for, whole or not at all.
+    """Write RGB pixels (H, W, 3), or RGBA (H, W, 4), as the picture format the name asks for, whole or not at all.
 
     Raises:
         SinkError: it cannot be written.
     """
     unfinished, suffix = hidden(file, file.suffix), file.suffix.lower()
     try:
-        _, data = cv2.imencode(suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), QUALITY.get(suffix, []))
+        swapped = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
+        _, data = cv2.imencode(suffix, swapped, QUALITY.get(suffix, []))
         unfinished.write_bytes(tagged(data.tobytes(), comment) if comment else data.tobytes())
         os.replace(unfinished, file)
     except (OSError, cv2.error) as error:
@@ -116,7 +117,7 @@ def save_picture(file: Path, pixels: Pixels, comment: str = "") -> None:
 
 
 def quantise(image: Tensor, depth: int) -> Pixels:
-    """Return a picture, float RGB (3, H, W), as 8- or 16-bit pixels (H, W, 3): clamped and rounded, here alone."""
+    """Return a picture, float RGB(A) (C, H, W), as pixels (H, W, C), 8 or 16 bits: clamped and rounded, here alone."""
     top = 2**depth - 1
     levels = (image.clamp(0, 1) * top).round().permute(1, 2, 0)
     if depth == 8:  # made small where it is, before it travels

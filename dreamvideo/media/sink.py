@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..errors import SinkError
 from ..recipe import Encoding
-from .film import FilmSink
+from .film import LAYERS, FilmSink
 from .names import FILMS, PATTERN, STILLS, frame_pattern, holds_frames, numbered, sequence_files, takes_frames
 from .pictures import FrameSink, StillSink
 from .probe import Info
@@ -42,7 +42,9 @@ class Sink(Protocol):
 
 
 @contextmanager
-def open_sink(path: str, info: Info, encoding: Encoding, comment: str = "", overwrite: bool = False) -> Iterator[Sink]:
+def open_sink(
+    path: str, info: Info, encoding: Encoding, comment: str = "", overwrite: bool = False, alpha: bool = False
+) -> Iterator[Sink]:
     """Open an output for the frames of a source; on leaving without `commit`, nothing of it remains.
 
     Args:
@@ -51,12 +53,15 @@ def open_sink(path: str, info: Info, encoding: Encoding, comment: str = "", over
         encoding: codec, quality and pixel format, where they are not the usual.
         comment: the recipe, written into the file's metadata.
         overwrite: whether what stands there may be replaced.
+        alpha: whether the pictures are RGBA, (4, H, W): without sound, in 16 bits where the file type holds them.
 
     Raises:
         SinkError: it exists already, is the input, cannot be written, or its kind does not suit the source.
     """
     if info.count == 1 and not takes_frames(path) and Path(path).suffix.lower() in STILLS:
         info = as_still(info)
+    if alpha:
+        info = _layers(path, info)
     check_output(path, info, overwrite)
     sink: Sink
     if takes_frames(path):
@@ -64,11 +69,27 @@ def open_sink(path: str, info: Info, encoding: Encoding, comment: str = "", over
     elif _is_one_picture(path, info):
         sink = StillSink(path, info, comment)
     else:
-        sink = FilmSink(path, info, encoding, comment)
+        sink = FilmSink(path, info, encoding, comment, alpha)
     try:
         yield sink
     finally:
         sink.discard()
+
+
+def _layers(path: str, info: Info) -> Info:
+    """Return what a source is as pictures with alpha, without its sound.
+
+    Raises:
+        SinkError: the file type holds no alpha.
+    """
+    pictures = takes_frames(path) or Path(path).suffix.lower() in STILLS
+    suffix = Path(frame_pattern(path) if takes_frames(path) else path).suffix.lower()
+    if suffix not in ([".png"] if pictures else LAYERS):
+        raise SinkError(
+            f"{path} cannot hold a layer with alpha: name it {', '.join(LAYERS)}, or .png for a still and frames"
+        )
+    kind = info.kind if info.kind == "still" else "sequence"
+    return replace(info, kind=kind, depth=16, sound=(), song="")
 
 
 def _is_one_picture(path: str, info: Info) -> bool:

@@ -178,7 +178,10 @@ class Pictures:
         width, height = _sized(clip.size, first.shape[1], first.shape[0])
         depth = 8 * first.dtype.itemsize
         number = first_number(numbered) if kind == "sequence" else 1
-        self.info = Info(path, kind, width, height, self.rate, len(numbered), depth, number=number)
+        first_time = files.index(numbered[0]) / self.rate
+        self.info = Info(
+            path, kind, width, height, self.rate, len(numbered), depth, start=first_time, number=number
+        )  # fmt: skip
 
     def __iter__(self) -> Iterator[Frame]:
         for index, file in enumerate(self.files):

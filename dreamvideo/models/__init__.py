@@ -11,9 +11,11 @@ from collections.abc import Iterable
 import torch
 
 from ..errors import ModelError
-from .lite0 import lite0
-from .network import EMBEDDED, Network, half_pays, nearest
-from .zoo import check_network, torchvision
+from . import timm_zoo, zoo
+from .body import worthwhile
+from .lite0 import OUTSIDE, lite0
+from .names import nearest
+from .network import EMBEDDED, Network, half_pays
 
 __all__ = ["EMBEDDED", "Network", "categories", "default_layers", "half_pays", "layers", "load", "nearest"]
 
@@ -23,7 +25,7 @@ DEFAULT_LAYERS = {
     "inception_v3": "Mixed_5d=0.2,Mixed_6a=3,Mixed_6b=2,Mixed_6c=1.5",  # Chollet's table, in torchvision's names
     "googlenet": "inception4c=1",
     "vgg16": "features.22=1",
-    "vgg19": "features.25=1",
+    "vgg19": "features.26=1",
     "resnet50": "layer3=1",
 }
 
@@ -32,41 +34,51 @@ def load(name: str, layers: Iterable[str], weights: str = "", dtype: torch.dtype
     """Return the network `name`, cut after the deepest of `layers`, batch norm folded, frozen and channels-last.
 
     Args:
-        name: "efficientnet-lite0" (embedded) or any torchvision classification network.
-        layers: the layers whose activations are wanted, by module path ("blocks.9", "layer3", "inception4c").
-        weights: a state-dict file of one's own; empty for the network's published weights.
+        name: "efficientnet-lite0" (embedded), any torchvision classification network, or "timm:" and any of timm's.
+        layers: the layers whose activations are wanted, by module path ("blocks.9", "layer3", "inception4c"), by step
+            of its graph ("layer3.0.bn1"), or "logits" for the scores of the classes, (1, classes, 1, 1). Inception v3
+            goes by Keras' names, too, and GoogLeNet by Caffe's. Activations come back by the names asked for.
+        weights: a state-dict file of one's own, or the name of weights that torchvision offers for the network
+            ("IMAGENET1K_V1"); empty for the network's published weights.
         dtype: the precision the network computes in.
 
     Raises:
-        ModelError: no such network or layer; weights that cannot be read, do not fit, or cannot be downloaded.
+        ModelError: no such network or layer; a layer that is no map over the picture; a network that does not take
+            pictures of any size; weights that cannot be read, do not fit, or cannot be downloaded.
     """
     layers = list(layers)
-    network = lite0(layers, weights) if name == EMBEDDED else torchvision(name, layers, weights)
+    if name == EMBEDDED:
+        network = lite0(layers, weights)
+    else:
+        network = (timm_zoo.timm if name.startswith(timm_zoo.PREFIX) else zoo.torchvision)(name, layers, weights)
     network.body.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
 
 def layers(name: str) -> list[str]:
-    """Return the layers of a network that are worth showing, shallow to deep.
+    """Return the layers of a network that are worth showing, shallow to deep, 40 at most; no weights are needed.
 
     Raises:
-        ModelError: no such network, or none whose layers are known.
+        ModelError: no such network, or one that does not take pictures of any size.
     """
-    if name != EMBEDDED:
-        check_network(name)
-        raise ModelError(f"the layers of {name} are not listed: take --layer and --channels, or --model {EMBEDDED}")
-    return ["stem", *(f"blocks.{i}" for i in range(16)), "head"]
-
-
-def default_layers(name: str) -> str:
-    """Return the layer table a network dreams with unless told otherwise, as written after `--layers`."""
-    if name not in DEFAULT_LAYERS:
-        check_network(name)
-        raise ModelError(f"the network {name} has no default layers: name some, like --layers layer3=1")
-    return DEFAULT_LAYERS[name]
+    if name == EMBEDDED:
+        return list(OUTSIDE)
+    return worthwhile(timm_zoo.stock(name) if name.startswith(timm_zoo.PREFIX) else zoo.stock(name))
 
 
 def categories() -> list[str]:
-    from torchvision.models._meta import _IMAGENET_CATEGORIES
+    """Return the names of ImageNet's 1,000 classes, in the order of the `logits` of networks trained on it."""
+    return zoo.categories()
 
-    return list(_IMAGENET_CATEGORIES)
+
+def default_layers(name: str) -> str:
+    """Return the layer table a network dreams with unless told otherwise, as written after `--layers`.
+
+    Raises:
+        ModelError: there is none, or no such network.
+    """
+    if name not in DEFAULT_LAYERS:
+        there = layers(name)
+        deep, some = there[len(there) * 2 // 3], ", ".join(there[:: max(len(there) // 6, 1)])
+        raise ModelError(f"the network {name} has no default layers: name some, like --layers {deep}=1, of {some}")
+    return DEFAULT_LAYERS[name]

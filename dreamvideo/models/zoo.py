@@ -1,35 +1,63 @@
-"""torchvision's networks by name, cut and folded."""
+"""torchvision's networks by name."""
 
 from __future__ import annotations
 
-import math
+import re
+from pathlib import Path
 from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import fx, nn
+from torch import nn
 
 from ..errors import ModelError
-from .convolution import Rectified
-from .network import EMBEDDED, Network, check_layers, fit, nearest, read_weights
+from .body import Stock, plan
+from .names import nearest
+from .network import EMBEDDED, Network
+from .weights import fit, read_weights
 
-ALONE = (nn.Conv2d, Rectified, nn.MaxPool2d, nn.AvgPool2d)  # whose gradient is nobody else's
+# GoogLeNet and Inception carry training-only classifiers, and undo the normalisation they were not trained with.
+EXTRAS = {"aux_logits": False, "init_weights": False, "transform_input": True}
+AUXILIARY = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
 
 
 def torchvision(name: str, layers: list[str], weights: str) -> Network:
-    """Return a torchvision network, cut after the deepest of `layers`; `weights` is a file, or empty to download."""
+    """Return a torchvision network, cut after the deepest of `layers`.
+
+    Args:
+        name: as torchvision calls it.
+        layers: by module path, or step of its graph.
+        weights: empty for the best that torchvision offers, the name of others like "IMAGENET1K_V1", or a file.
+    """
+    import torchvision.models as zoo
+
+    kind = stock(name)
+    cut = plan(kind, layers)
+    offered = zoo.get_model_weights(name)
+    published = offered.__members__.get(weights) or offered.DEFAULT
+    if weights and weights not in offered.__members__:
+        model = _with_own_weights(kind, weights, list(offered.__members__))
+    else:
+        model = _download(name, published)
+    transforms = published.transforms()
+    return Network(name, cut.cut(model), transforms.mean, transforms.std)
+
+
+def stock(name: str) -> Stock:
+    """Return a torchvision network as it comes.
+
+    Raises:
+        ModelError: there is none of this name.
+    """
     import torchvision.models as zoo
 
     check_network(name)
-    published = zoo.get_model_weights(name).DEFAULT
-    model = _with_own_weights(zoo, name, weights) if weights else _download(zoo, name, published)
-    transforms = published.transforms()
-    return Network(name, _cut(name, model, layers), transforms.mean, transforms.std)
+    return Stock(name, lambda: zoo.get_model(name, weights=None, **(EXTRAS if name in AUXILIARY else {})))
 
 
-def _download(zoo: Any, name: str, published: Any) -> nn.Module:
+def _download(name: str, published: Any) -> nn.Module:
+    import torchvision.models as zoo
+
     try:
-        model: nn.Module = zoo.get_model(name, weights=published, progress=False)
+        model: nn.Module = zoo.get_model(name, weights=published, progress=False)  # it verifies the checksum
     except (OSError, RuntimeError) as error:  # URLError is an OSError; a bad checksum is a RuntimeError
         raise ModelError(
             f"the weights of {name} could not be downloaded from {published.url} ({error}): bring the file yourself "
@@ -38,62 +66,22 @@ def _download(zoo: Any, name: str, published: Any) -> nn.Module:
     return model
 
 
-def _with_own_weights(zoo: Any, name: str, weights: str) -> nn.Module:
-    # GoogLeNet and Inception carry training-only classifiers, and undo the normalisation they were not trained with.
-    state = {k: v for k, v in read_weights(weights).items() if not k.startswith(("aux", "AuxLogits"))}
-    extras = {"aux_logits": False, "init_weights": False, "transform_input": True}
-    model: nn.Module = zoo.get_model(name, weights=None, **(extras if name in ("googlenet", "inception_v3") else {}))
+def _with_own_weights(kind: Stock, weights: str, offered: list[str]) -> nn.Module:
+    if re.fullmatch("[A-Z][A-Z0-9_]*", weights) and not Path(weights).exists():
+        raise ModelError(f"{kind.name} has no weights {weights!r}: there are {', '.join(offered)}, or name a file")
+    state = {k: v for k, v in read_weights(weights).items() if not k.startswith(AUXILIARY.get(kind.name, "\0"))}
+    if kind.name.startswith("densenet"):  # the published files are older than the names
+        state = {re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", k): v for k, v in state.items()}
+    model = kind.build()
     fit(model, state, weights)
     return model
 
 
-def _cut(name: str, model: nn.Module, layers: list[str]) -> nn.Module:
-    """Return a module computing {layer: activation} for `layers` and nothing deeper, convolutions folded."""
-    from torch.fx.experimental.optimization import fuse
-    from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+def categories() -> list[str]:
+    """Return the names of ImageNet's 1,000 classes, in order."""
+    import torchvision.models as zoo
 
-    for module in model.modules():
-        if getattr(module, "inplace", False):  # else the layer before would be handed out already rectified
-            setattr(module, "inplace", False)  # noqa: B010 - mypy knows no such attribute
-    model.eval()
-    nodes = get_graph_node_names(model, suppress_diff_warning=True)[1]
-    paths = {".".join(parts[: i + 1]) for parts in (n.split(".") for n in nodes) for i in range(len(parts))}
-    check_layers(name, layers, sorted(paths))
-    extractor = create_feature_extractor(model, return_nodes={layer: layer for layer in layers})
-    folded = fuse(extractor.eval(), inplace=True, no_trace=True)
-    assert isinstance(folded, fx.GraphModule)
-    return _rectify(folded)
-
-
-def _rectify(network: fx.GraphModule) -> fx.GraphModule:
-    """Join every convolution with the rectifier that alone looks at it."""
-    for node in list(network.graph.nodes):
-        top = _top(network, node)
-        if top is None or not isinstance(conv := _module(network, node.args[0]), nn.Conv2d):
-            continue
-        plain = conv.stride[0] == conv.stride[1] and conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
-        if plain and conv.dilation == (1, 1) and conv.groups in (1, conv.out_channels) and len(node.args[0].users) == 1:
-            network.set_submodule(node.args[0].target, Rectified(conv, top))
-            node.replace_all_uses_with(node.args[0])
-            network.graph.erase_node(node)
-    for node in network.graph.nodes:
-        if isinstance(join := _module(network, node), Rectified):
-            join.private = all(isinstance(_module(network, user), ALONE) for user in node.users)
-    network.recompile()
-    return network
-
-
-def _module(network: fx.GraphModule, node: Any) -> nn.Module | None:
-    calls = isinstance(node, fx.Node) and node.op == "call_module"
-    return network.get_submodule(str(node.target)) if calls else None
-
-
-def _top(network: fx.GraphModule, node: fx.Node) -> float | None:
-    """Return what a node clips at if it is a rectifier, else None."""
-    module = _module(network, node)
-    if isinstance(module, nn.ReLU) or node.target in (F.relu, torch.relu):
-        return math.inf
-    return 6.0 if isinstance(module, nn.ReLU6) or node.target == F.relu6 else None
+    return list(zoo.ResNet18_Weights.DEFAULT.meta["categories"])
 
 
 def check_network(name: str) -> None:

@@ -91,7 +91,7 @@ def guided(
         if part * share
         for layer, weight in pull.items()
     )
-    return Objective((*own.terms, *led), fades=goal.fades or 0 < share < 1 or len(guides) > 1)
+    return Objective((*own.terms, *led), fades=goal.fades or 0 < share < 1)
 
 
 def difference(before: Objective, now: Objective) -> float:

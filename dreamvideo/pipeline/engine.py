@@ -1,40 +1,34 @@
-"""The engine, built once, and the one loop that everything is rendered by."""
+"""The engine: what dreams a frame, built once for a whole film."""
 
 from __future__ import annotations
 
-import queue
-import tempfile
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import NoReturn, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import camera, compose, flow, memory, models, objective, shots
-from .compose import State
-from .dream import Dreamer, resize
-from .errors import RecipeError
-from .flow import Gray, Motion
-from .guides import Guides
-from .media import Frame
-from .outpaint import Ahead
-from .recipe import Network, Recipe, guides, parse_time
-from .score import Score
-from .timeline import Timeline
-
-T = TypeVar("T")
+from .. import camera, compose, flow, memory, models, objective, shots, tiles
+from ..compose import State
+from ..dream import Dreamer, resize
+from ..errors import RecipeError
+from ..flow import Field, Gray, Motion
+from ..guides import Guides
+from ..mask import Mask
+from ..mask import wanted as masked
+from ..media import DEFAULT_RATE, Frame
+from ..media.pictures import Pixels
+from ..outpaint import Ahead
+from ..recipe import Network, Recipe, guides, parse_rate, parse_time
+from ..score import Score
+from ..timeline import Timeline
 
 CUT_TRUST = 0.25  # a flow that all at once is believed over less of the frame than this is no motion but a cut
-STRETCH = 32  # frames that are dreamed backwards at a time
 GUIDE_SIDE = 448  # px; a guide is looked at no larger
 CPU = torch.device("cpu")
-AHEAD = 3  # frames decoded and measured for motion before the network needs them
 
 
 @dataclass(frozen=True)
@@ -48,6 +42,7 @@ class Step:
         repeats: whether it shows what the frame before showed, so that it takes over the dream as it is.
         fill: a dream layer (3, H, W) of this frame, to take where nothing is carried.
         path: the camera's, which the frame is seen through and the luma is not.
+        mask: how much of the dream the frame shows, (H, W) in [0, 1]; None for all of it everywhere.
     """
 
     frame: Frame
@@ -56,6 +51,7 @@ class Step:
     repeats: bool = False
     fill: Tensor | None = None
     path: camera.Path | None = None
+    mask: Field | None = None
 
 
 class Engine:
@@ -65,15 +61,23 @@ class Engine:
         recipe: what to dream.
         timeline: what its curves are read against; without, they stay as they are at 0 s, and the camera rests.
 
+    Attributes:
+        on_octave: told the number of every frame that is dreamed and the dream of each of its octaves, (3, h, w).
+
     Raises:
-        RecipeError, ModelError: the recipe names a device, layer, network or list of cuts that cannot be had, or a
-            curve that cannot be read.
+        RecipeError, ModelError, SourceError: the recipe names a device, layer, network, list of cuts, guide or mask
+            that cannot be had, or a curve that cannot be read.
     """
 
     def __init__(self, recipe: Recipe, timeline: Timeline | None = None):
         network = recipe.network
         self.recipe, self.filming = recipe, timeline is not None
-        self.score = Score(recipe, timeline or Timeline(Fraction(24), 1))
+        self.timeline = timeline or Timeline(
+            parse_rate(recipe.clip.fps) or DEFAULT_RATE, 1, begins=parse_time(recipe.clip.start) or Fraction(0)
+        )
+        self.on_octave: Callable[[int, Tensor], None] | None = None
+        self.mask = self.masks()
+        self.score = Score(recipe, self.timeline)
         self.device = _device(network.device)
         if self.device.type == "cpu":
             memory.keep_pages()
@@ -85,9 +89,13 @@ class Engine:
         cuts = recipe.temporal.cuts if recipe.temporal.flow != "none" else "none"
         self.mark = shots.rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
         self.network = features.to(self.device)
-        self._guides = Guides([path for path, _ in guides(network.guide)], self._features) if network.guide else None
-        room = memory.left(network.memory, self.device)
-        self.dreamer = Dreamer(self.network, self._goal(self.score.at(0), Fraction(0)), self.score.at(0).dream, room)
+        self._guides: Guides | None = None
+        if paths := [path for path, _ in guides(network.guide)]:
+            self._guides = Guides(paths, self._features, self.timeline.rate, self.timeline.begins)
+        room, self.held = memory.left(network.memory, self.device)
+        beside = tiles.STILL if timeline is not None and timeline.count == 1 else tiles.FRAME
+        first = self.score.at(0)
+        self.dreamer = Dreamer(self.network, self._goal(first, Fraction(0)), first.dream, room, beside)
 
     @staticmethod
     def _written(now: Recipe) -> objective.Objective:
@@ -96,16 +104,17 @@ class Engine:
     def _goal(self, now: Recipe, time: Fraction) -> objective.Objective:
         """Return a frame's own objective."""
         goal, network = self._written(now), now.network
-        if any(section == "network.layers" for section, _ in self.score.tracks):
+        moves = {".".join(track) for track in self.score.tracks}
+        if any(name.startswith(("network.layers", "network.guide")) for name in moves):
             goal = replace(goal, fades=True)
         if self._guides is None:
             return goal
         weights = {path: float(weight or 1) for path, weight in guides(network.guide)}
         return objective.guided(goal, self._guides.at(time, weights), network.guide_weight, network.guide_form)
 
-    def _features(self, frame: Frame) -> dict[str, Tensor]:
+    def _features(self, pixels: Pixels) -> dict[str, Tensor]:
         """Return what a guide's picture holds at every place of every layer, (C, places)."""
-        image = self.image(frame)[None]
+        image = as_image(pixels, self.device)[None]
         scale = GUIDE_SIDE / max(image.shape[-2:])
         size = [max(round(side * scale), 1) for side in image.shape[-2:]]
         with torch.no_grad():
@@ -116,15 +125,28 @@ class Engine:
         """Take up another recipe of the same network and layers; no weights are read again.
 
         Raises:
-            RecipeError: a curve that cannot be read.
+            RecipeError, SourceError: a curve or mask that cannot be read.
         """
-        self.recipe, self.score = recipe, Score(recipe, self.score.timeline)
+        self.close()
+        self.recipe, self.score = recipe, Score(recipe, self.timeline)
+        self.mask = self.masks()
         now = self.score.at(0)
         self.dreamer.recipe, self.dreamer.objective = now.dream, self._goal(now, Fraction(0))
 
     def image(self, frame: Frame) -> Tensor:
         """Return a frame's pixels as float32 RGB in [0, 1], (3, H, W), on the device."""
         return as_image(frame.pixels, self.device)
+
+    def masks(self) -> Mask | None:
+        """Return where the dream shows, for one run over the frames; None where that is everywhere."""
+        finish = self.recipe.finish
+        return Mask(finish, self.timeline.rate, self.timeline.begins) if masked(finish) else None
+
+    def close(self) -> None:
+        """Close what is read beside the frames; the next frame opens it again."""
+        for read in (self.mask, self._guides):
+            if read is not None:
+                read.close()
 
     def path(self, width: int, height: int) -> camera.Path | None:
         """Return the camera's path over pictures of a size; None where it rests."""
@@ -158,35 +180,53 @@ class Engine:
                 path, known = self.path(gray.shape[1], gray.shape[0]), True
             if frame.held and last is not None:
                 step = np.eye(3) if path is None else path.steps[frame.index]
-                yield Step(frame, gray, camera.motion(step, gray.shape[1], gray.shape[0]), path=path)
+                moved = camera.motion(step, gray.shape[1], gray.shape[0])
+                yield Step(frame, gray, moved, path=path, mask=self._shows(frame))
                 continue
-            shown = frame if path is None else replace(frame, pixels=camera.look(frame.pixels, path.view(frame.index)))
+            own: Motion | None = None  # the film's, which the camera's is added to
+            repeats = False
             if temporal.flow == "none" or cut or last is None or last.shape != gray.shape:
-                yield Step(shown, gray, path=path)
                 trusted = True
             elif flow.same(gray, last):
-                if temporal.morph == 0 and path is None:
-                    yield Step(shown, last, repeats=True)
-                else:
-                    still = camera.motion(np.eye(3), gray.shape[1], gray.shape[0])
-                    yield Step(shown, last, seen(still, path, frame.index, frame.index - 1), path=path)
-                continue  # measured against the first of its kind, so that a slow fade is no repetition
+                gray = last  # measured against the first of its kind, so that a slow fade is no repetition
+                repeats = temporal.morph == 0 and path is None
+                own = None if repeats else camera.motion(np.eye(3), gray.shape[1], gray.shape[0])
             else:
-                motion = flow.estimate(gray, last, *flow.METHODS[temporal.flow])
+                own = flow.estimate(gray, last, *flow.METHODS[temporal.flow])
                 # NumPy, since this runs on the thread that reads ahead: one parallel torch operation there gives that
                 # thread a team of OpenMP workers, which then outnumber the cores and slow the network to half
-                lost = motion.trust.numpy().mean() < CUT_TRUST
+                lost = own.trust.numpy().mean() < CUT_TRUST
                 torn = lost and trusted and temporal.cuts == "auto"  # once: a whip pan is no row of cuts
-                shows = None if torn else seen(motion, path, frame.index, frame.index - 1)
-                yield Step(shown, gray, shows, path=path)
+                own = None if torn else own
                 trusted = not lost
+            shown = frame if path is None else replace(frame, pixels=camera.look(frame.pixels, path.view(frame.index)))
+            motion = None if own is None else seen(own, path, frame.index, frame.index - 1)
+            yield Step(shown, gray, motion, repeats, path=path, mask=self._shows(frame, own, repeats, path))
             last = gray
+
+    def _shows(
+        self, frame: Frame, motion: Motion | None = None, repeats: bool = False, path: camera.Path | None = None
+    ) -> Field | None:
+        """Return how much of the dream a frame shows, (H, W), as the camera shows it; None for all of it."""
+        if self.mask is None:
+            return None
+        mask = self.mask.at(frame, self.score.at(frame.index).finish, motion, repeats)
+        return mask if path is None else np.clip(camera.look(mask, path.view(frame.index)), 0, 1)
 
     def dream(self, step: Step, state: State | None) -> tuple[Tensor, State]:
         """Dream one frame, from the state that the one before left; None starts afresh.
 
         Returns:
             The dreamed picture, float RGB in [0, 1], (3, H, W), and the state after it.
+        """
+        image, layer, state = self.carry(step, state)
+        return self.finish(step, image, layer), state
+
+    def carry(self, step: Step, state: State | None) -> tuple[Tensor, Tensor, State]:
+        """Dream one frame without finishing it (see `dream`).
+
+        Returns:
+            What was dreamed on, the dream layer, (3, H, W) each, and the state after it.
         """
         now, image = self.aim(step.frame), self.image(step.frame)
         goal, motion = self.dreamer.objective, step.motion
@@ -199,21 +239,34 @@ class Engine:
             image = state.ground.expand_as(image)
         if step.repeats and state is not None:
             if changed < compose.SAME:
-                return compose.finish(image, state.layer, now.finish), state
+                return image, state.layer, state
             motion = camera.motion(np.eye(3), *step.luma.shape[::-1])
+        hear = self._listener(step.frame.index)
         if state is None or motion is None:
             carried = None
-            layer = self.dreamer(image) if step.fill is None else step.fill
+            layer = self.dreamer(image, on_octave=hear) if step.fill is None else step.fill
         else:
             carried = compose.seed(state, image, motion.to(self.device), now.temporal, step.fill)
             carried = compose.turn(carried, changed)
             iterations, finest, steps = compose.effort(carried, now.dream.step, now.temporal)
-            layer = self.dreamer(image, step.frame.index, carried.layer, iterations, steps, finest)
+            layer = self.dreamer(image, step.frame.index, carried.layer, iterations, steps, finest, hear)
         value = 0.0
         if now.temporal.flow != "none" or step.frame.held:
             value = self.dreamer.value((image + layer).clamp(0, 1)) / goal.weight
-        state = replace(compose.settle(image, layer, step.luma, value, carried), aim=goal)
-        return compose.finish(image, layer, now.finish), state
+        return image, layer, replace(compose.settle(image, layer, step.luma, value, carried), aim=goal)
+
+    def _listener(self, index: int) -> Callable[[Tensor], None] | None:
+        told = self.on_octave
+        return None if told is None else lambda picture: told(index, picture)
+
+    def finish(self, step: Step, image: Tensor, layer: Tensor) -> Tensor:
+        """Return the picture of a frame (3, H, W), from what it was dreamed on and its dream layer.
+
+        A film made of a still lives on itself: what a blend is laid over and a mask shows is the still, where it was.
+        """
+        below = self.image(step.frame) if step.frame.held else image
+        mask = None if step.mask is None else memory.sent(torch.from_numpy(step.mask), self.device)
+        return compose.finish(image, layer, self.score.at(step.frame.index).finish, below, mask)
 
     def aim(self, frame: Frame) -> Recipe:
         """Take a frame's own objective and numbers, and return its recipe."""
@@ -228,125 +281,12 @@ def seen(motion: Motion, path: camera.Path | None, index: int, before: int) -> M
     return motion if path is None else camera.over(path.view(index), motion, path.view(before))
 
 
-def render(frames: Iterable[Frame], engine: Engine, state: State | None = None) -> Generator[tuple[Tensor, State]]:
-    """Dream frames one after the other, each seeded by the one before.
-
-    Args:
-        frames: in order of time; read ahead on another thread, a few at a time.
-        engine: see `Engine`.
-        state: where an earlier call left off; None starts with a full dream.
-
-    Yields:
-        The dreamed picture, float RGB in [0, 1], (3, H, W), on the engine's device, and the state after it.
-
-    Source: the dream layer carried by L_t = warp(L_{t−1}) + ascent; trust after Ruder et al. 2016.
-    """
-    with closing(read_ahead(engine.follow(frames, state.luma if state else None))) as steps:
-        twice = engine.recipe.temporal.passes == 2 and engine.recipe.temporal.flow != "none"
-        ahead: Ahead | None = None
-        for step in _filled(steps, engine) if twice else steps:
-            if step.frame.held and step.path is not None and state is not None:
-                ahead = ahead or engine.ahead(step.path)
-                step = replace(step, fill=ahead.fill(step.frame.index, state))  # noqa: PLW2901
-            picture, state = engine.dream(step, state)
-            yield picture, state
-
-
-def _filled(steps: Iterable[Step], engine: Engine) -> Iterator[Step]:
-    """Give every frame a layer dreamed backwards from its future, to take where nothing is carried from its past.
-
-    A shot is dreamed backwards in stretches, the layers of one kept on disk in half precision: so the first frame of
-    a shot, and ground that comes into sight, look at once as they will when they have been seen for a while.
-    """
-    for stretch in _stretches(steps):
-        if stretch[0].frame.held:  # a dream that lives on itself has no future to look at
-            yield from stretch
-            continue
-        with tempfile.TemporaryFile() as file:
-            state: State | None = None
-            for later, step in zip([None, *reversed(stretch)], reversed(stretch)):  # noqa: B905 - the first has no later
-                back = None
-                if later is not None and not later.repeats:
-                    back = flow.estimate(step.luma, later.luma, *flow.METHODS[engine.recipe.temporal.flow])
-                    back = seen(back, step.path, step.frame.index, later.frame.index)
-                repeats = later is not None and later.repeats
-                _, state = engine.dream(replace(step, motion=back, repeats=repeats), state)
-                file.write(state.layer.cpu().half().numpy().tobytes())
-            size = file.tell() // len(stretch)
-            stretch.reverse()
-            while stretch:  # what has been given away is let go
-                step = stretch.pop()
-                file.seek(len(stretch) * size)
-                half = np.frombuffer(file.read(size), np.float16).reshape(3, *step.luma.shape)
-                yield replace(step, fill=torch.from_numpy(half.astype(np.float32)).to(engine.device))
-
-
-def _stretches(steps: Iterable[Step]) -> Iterator[list[Step]]:
-    """Cut steps into lists of at most `STRETCH` frames, none reaching across a cut."""
-    stretch: list[Step] = []
-    for step in steps:
-        begins = step.motion is None and not step.repeats
-        if stretch and (len(stretch) == STRETCH or begins or step.frame.held):
-            yield stretch
-            stretch = []
-        stretch.append(step)
-    if stretch:
-        yield stretch
-
-
 def as_image(pixels: NDArray[np.uint8] | NDArray[np.uint16], device: torch.device = CPU) -> Tensor:
     """Return RGB pixels (H, W, 3), 8 or 16 bits, as float32 in [0, 1], (3, H, W), on a device."""
     # of unsigned integers, PyTorch knows little more than 8 bits
     sendable = pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32)
     sent = memory.sent(torch.from_numpy(np.require(sendable, requirements=["C", "W"])), device)
     return sent.permute(2, 0, 1).float() / np.iinfo(pixels.dtype).max
-
-
-def read_ahead(items: Iterable[T], depth: int = AHEAD) -> Generator[T]:
-    """Yield what `items` yields, computed on another thread up to `depth` items early.
-
-    An error raised there is raised here in its place. Closing this generator ends the thread and closes `items`.
-    """
-    ahead: queue.Queue[Callable[[], T] | None] = queue.Queue(depth)
-    closed = threading.Event()
-
-    def put(outcome: Callable[[], T] | None) -> bool:
-        while not closed.is_set():
-            try:
-                ahead.put(outcome, timeout=0.1)
-                return True
-            except queue.Full:
-                pass
-        return False
-
-    def work() -> None:
-        source: Iterator[T] | None = None
-        try:
-            source = iter(items)
-            for item in source:
-                if not put(lambda item=item: item):  # type: ignore[misc]
-                    break
-            put(None)
-        except BaseException as error:  # carried over to the reader, who is the one to judge it
-            put(_raiser(error))
-        finally:
-            getattr(source, "close", lambda: None)()
-
-    worker = threading.Thread(target=work, name="read-ahead", daemon=True)
-    worker.start()
-    try:
-        while (outcome := ahead.get()) is not None:
-            yield outcome()
-    finally:
-        closed.set()
-        worker.join()
-
-
-def _raiser(error: BaseException) -> Callable[[], NoReturn]:
-    def fail() -> NoReturn:
-        raise error
-
-    return fail
 
 
 def _device(name: str) -> torch.device:

@@ -1,0 +1,159 @@
+"""What is written beside the dreamed picture: the dream alone, as a layer to lay over the source, and its octaves."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from . import camera, media
+from .blend import matte
+from .errors import SinkError
+from .media import Frame
+from .media.names import PATTERN, frame_pattern, holds_frames, sequence_files, takes_frames
+from .media.pictures import Pixels, quantise, save_picture
+from .pipeline import as_image
+from .recipe import Encoding, Recipe, guides
+
+if TYPE_CHECKING:
+    from .stage import Stage
+
+OCTAVE = re.compile(r"\d{5,}-\d+x\d+\.png")
+
+Watch = Callable[[Iterable[Frame]], Iterable[Frame]]
+
+
+@contextmanager
+def open_outputs(output: str, layer: str, staged: Stage, overwrite: bool) -> Iterator[tuple[media.Sink, Watch]]:
+    """Open an output, and that of the dream's layer if one is asked for.
+
+    Args:
+        output: what to write the dreamed pictures to.
+        layer: what to write the layer to; empty for none.
+        staged: what is rendered.
+        overwrite: whether what stands there may be replaced.
+
+    Yields:
+        A sink for the dreamed pictures, and what the frames have to pass through on their way to be dreamed.
+
+    Raises:
+        SinkError: see `media.open_sink`; or there is no frame beneath for the layer to lie over.
+    """
+    info, recipe = staged.info, staged.recipe
+    comment = recipe.to_toml()
+    if not layer:
+        with media.open_sink(output, info, recipe.encoding, comment, overwrite) as sink:
+            yield sink, lambda frames: frames
+        return
+    _check_layer(output, layer, staged)
+    with (
+        media.open_sink(output, info, recipe.encoding, comment, overwrite) as sink,
+        media.open_sink(layer, info, Encoding(), comment, overwrite, alpha=True) as beside,
+    ):
+        both = Layered(sink, beside, latest=info.kind == "still")
+        yield both, both.watch
+
+
+class Layered:
+    """A sink for dreamed pictures that writes their layers over the frames beneath them, too (see `media.Sink`).
+
+    Args:
+        sink, layer: what takes the pictures, and what takes the layers.
+        latest: whether one picture is taken, that of the latest frame; else one of every frame.
+    """
+
+    def __init__(self, sink: media.Sink, layer: media.Sink, latest: bool):
+        self.path, self.notices, self.count = sink.path, sink.notices, 0
+        self._sink, self._layer = sink, layer
+        self._frames: deque[Pixels] = deque(maxlen=1 if latest else None)
+
+    def watch(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Yield frames, and keep each until its picture comes."""
+        for frame in frames:
+            self._frames.append(frame.pixels)
+            yield frame
+
+    def write(self, image: Tensor) -> None:
+        """Take the next picture."""
+        self._sink.write(image)
+        self.count += 1
+        self._layer.write(matte(image, as_image(self._frames.popleft(), image.device)))
+
+    def commit(self, whole: bool) -> None:
+        """Bring both to their names, the picture first: it is never lost for the layer's sake."""
+        self._sink.commit(whole)
+        self._layer.commit(whole)
+
+    def discard(self) -> None:
+        """Both are discarded where they were opened."""
+
+
+def _check_layer(output: str, layer: str, staged: Stage) -> None:
+    recipe = staged.recipe
+    if staged.filmed < staged.timeline.count or recipe.camera.loop or not camera.rests(recipe):
+        raise SinkError(
+            "a layer lies over the source's own frames, and there are none beneath a journey, a loop or a moving "
+            "camera: leave --layer-out out"
+        )
+    if takes_frames(output) and takes_frames(layer):
+        same = Path(frame_pattern(output)).resolve() == Path(frame_pattern(layer)).resolve()
+    else:
+        same = Path(output).resolve() == Path(layer).resolve()
+    if same:
+        raise SinkError(f"{layer} is the output itself: give --layer-out another name")
+    spare_inputs(layer, recipe)
+
+
+def spare_inputs(output: str, recipe: Recipe) -> None:
+    """Refuse an output that is one of the files a recipe is made of.
+
+    Raises:
+        SinkError: it is.
+    """
+    led = [path for path, _ in guides(recipe.network.guide)]
+    for path in (*led, recipe.network.weights, recipe.music.music, recipe.temporal.cuts, recipe.finish.mask):
+        if path and os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output):
+            raise SinkError(f"{output} is an input itself: give the output another name")
+    if recipe.finish.mask and takes_frames(output) and _holds(recipe.finish.mask, Path(frame_pattern(output))):
+        raise SinkError(f"{output} would replace the mask {recipe.finish.mask}: give another folder or pattern")
+
+
+def _holds(path: str, pattern: Path) -> bool:
+    """Tell whether frames written by a printf pattern would stand in the place of a picture, or of some of many."""
+    files = sequence_files(path) if holds_frames(path) else [Path(path)]
+    before, after = PATTERN.split(pattern.name)[0], PATTERN.split(pattern.name)[-1]
+    written = re.compile(rf"{re.escape(before)}\d+{re.escape(after)}")
+    return any(f.parent.resolve() == pattern.parent.resolve() and written.fullmatch(f.name) for f in files)
+
+
+def octaves(folder: str, number: int, overwrite: bool) -> Callable[[int, Tensor], None]:
+    """Return what saves the dream of every octave as a picture, by its frame and size: 00001-384x216.png.
+
+    Args:
+        folder: there or not yet.
+        number: of the first frame.
+        overwrite: whether octaves that stand there may be replaced.
+
+    Raises:
+        SinkError: octaves stand there already, or it cannot be written into.
+    """
+    where = Path(folder)
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        there = next((f for f in where.iterdir() if OCTAVE.fullmatch(f.name)), None)
+    except OSError as error:
+        raise SinkError(f"cannot write into {folder} ({error.strerror}): give --save-octaves another folder") from error
+    if there is not None and not overwrite:
+        raise SinkError(f"{there} exists already: give --save-octaves another folder, or --overwrite")
+
+    def save(index: int, dream: Tensor) -> None:
+        height, width = dream.shape[-2:]
+        save_picture(where / f"{number + index:05d}-{width}x{height}.png", quantise(dream, 8))
+
+    return save

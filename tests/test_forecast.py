@@ -1,0 +1,68 @@
+"""What a render is said to take, beside what it takes."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import SAMPLES
+
+from dreamvideo import Recipe, SinkError
+from dreamvideo.forecast import Forecast, forecast
+
+SMALL = Recipe().set("clip.size=160x90").set("clip.end=0.4")
+
+
+def test_what_is_told_is_what_the_render_makes(tmp_path: Path) -> None:
+    told = forecast(str(SAMPLES / "bunny.mp4"), str(tmp_path / "o.mp4"), SMALL)
+    assert (told.width, told.height, told.count, told.kind, told.octaves, told.tiles) == (160, 90, 10, "film", 1, 1)
+    assert not os.listdir(tmp_path)
+    assert told.aside == told.disk > 0  # the picture lies beside the film until its sound has joined it
+    assert 0 < told.each[0] < told.each[1] < told.first
+    assert told.seconds == (told.first + 9 * told.each[0], told.first + 9 * told.each[1])
+
+
+@pytest.mark.parametrize("name", ["o.mkv", "o.png"])
+def test_disk_and_memory_are_told_to_the_order_of_magnitude(name: str, tmp_path: Path) -> None:
+    recipe = SMALL.set("clip.size=640x360").set("clip.end=0.1").set("dream.iterations=2")
+    source = str(SAMPLES / ("astronaut.jpg" if name == "o.png" else "bunny.mp4"))
+    told = forecast(source, str(tmp_path / name), recipe)
+    save = tmp_path / "r.toml"
+    save.write_text(recipe.to_toml())
+    subprocess.run([sys.executable, "-m", "dreamvideo", source, tmp_path / name, "--recipe", save], check=True)
+    assert told.disk / 2.5 < (tmp_path / name).stat().st_size < told.disk * 2.5
+    held = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    assert held < told.memory * 1.25
+
+
+def test_a_smaller_memory_is_told_as_more_tiles(tmp_path: Path) -> None:
+    recipe = Recipe().set("clip.size=1920x1080").set("network.device=cpu")
+    one, many = (
+        forecast(str(SAMPLES / "astronaut.jpg"), str(tmp_path / "o.png"), recipe.set(f"network.memory={memory}"))
+        for memory in ("16GB", "2GB")
+    )
+    assert one.tiles == 1 < many.tiles
+    assert many.memory <= many.allowed <= 2e9 < one.memory
+
+
+def test_what_cannot_be_rendered_is_no_forecast(tmp_path: Path) -> None:
+    (tmp_path / "o.mp4").write_text("mine")
+    with pytest.raises(SinkError, match="--overwrite"):
+        forecast(str(SAMPLES / "bunny.mp4"), str(tmp_path / "o.mp4"), SMALL)
+
+
+def test_it_reads_well() -> None:
+    told = Forecast(
+        1280, 720, 1441, "film", 6, "n in fp32 on cpu", 2, 1.64e9, 4e9, 12.3, (1.5, 5.25), 99.96e6, 2e3, 1.2e12
+    )
+    assert told.text().splitlines() == [
+        "picture  1441 frames of 1280x720, 6 octaves, dreamed in 2 tiles",
+        "network  n in fp32 on cpu",
+        "memory   up to 1.64 GB of 4 GB",
+        "time     36 min to 2 h 06 min: 12 s for the first frame of a shot, then 1.5 to 5.2 s each, by how much moves",
+        "disk     about 100 MB, and 2 kB beside it until it is done; 1.2 TB are free",
+    ]

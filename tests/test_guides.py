@@ -1,0 +1,85 @@
+"""Guides: several, films among them, and how one makes way for another."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import ffmpeg
+from skimage import data
+
+from dreamvideo import Engine, Frame, Recipe, SourceError, objective
+from dreamvideo.recipe import guides, parse_time
+from dreamvideo.timeline import Timeline
+
+TEN = Fraction(10)
+
+
+def still(path: Path, pixels: np.ndarray) -> Path:
+    small = cv2.resize(pixels, (96, 64), interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(path), cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+    return path
+
+
+def engine(guide: str, *settings: str) -> Engine:
+    recipe = Recipe().merge({"network": {"guide": guide, "layers": "blocks.5=1"}})
+    for setting in settings:
+        recipe = recipe.set(setting)
+    return Engine(recipe, Timeline(TEN, 20, begins=parse_time(recipe.clip.start) or Fraction(0)))
+
+
+def goal(engine: Engine, index: int) -> objective.Objective:
+    engine.aim(Frame(index, index / TEN, np.zeros((64, 96, 3), np.uint8)))
+    return engine.dreamer.objective
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", []),
+        ("my=photo.jpg", [("my=photo.jpg", "")]),
+        ("a.jpg=1-smooth(t/5),b.mp4=max(rms, 0.5)", [("a.jpg", "1-smooth(t/5)"), ("b.mp4", "max(rms, 0.5)")]),
+        ("x/y=2/a.jpg=0.5, b.png", [("x/y=2/a.jpg", "0.5"), ("b.png", "")]),
+        ("frames/%05d.png=2", [("frames/%05d.png", "2")]),
+    ],
+)
+def test_a_list_of_guides_is_read(text: str, found: list[tuple[str, str]]) -> None:
+    assert guides(text) == found
+
+
+def test_one_guide_makes_way_for_another(tmp_path: Path) -> None:
+    a, b = still(tmp_path / "a.png", data.chelsea()), still(tmp_path / "b.png", data.coffee())
+    led = engine(f"{a}=1-t,{b}=t")
+    weights = [{term.guide: round(term.weight, 3) for term in goal(led, index).terms} for index in (0, 5, 10)]
+    assert weights == [{str(a): 1}, {str(a): 0.5, str(b): 0.5}, {str(b): 1}]
+    assert led.dreamer.objective.fades
+
+
+def test_a_film_guides_by_what_it_shows_at_the_time(tmp_path: Path) -> None:
+    """A cat for a second, and then coffee: each is what the dream is led by in its second."""
+    stills = [still(tmp_path / f"{name}.png", getattr(data, name)()) for name in ("chelsea", "coffee")]
+    inputs = [part for path in stills for part in ("-loop", 1, "-t", 1, "-r", 10, "-i", path)]
+    film = tmp_path / "guide.mkv"
+    ffmpeg(*inputs, "-filter_complex", "[0][1]concat=n=2", "-c:v", "ffv1", "-pix_fmt", "bgr0", film)
+    led, apart = engine(str(film)), [engine(str(path)) for path in stills]
+    for index, which in ((0, 0), (9, 0), (10, 1), (19, 1), (3, 0)):
+        wanted, found = goal(apart[which], index).terms[0].features, goal(led, index).terms[0].features
+        assert torch.allclose(wanted, found, atol=1e-3)
+    wanted = goal(apart[1], 10).terms[0].features
+    assert torch.allclose(goal(engine(str(film), "clip.start=1"), 0).terms[0].features, wanted, atol=1e-3)
+
+
+def test_statistics_lead_to_the_guides_own(tmp_path: Path) -> None:
+    path = still(tmp_path / "a.png", data.coffee())
+    led = engine(str(path), "network.guide_form=statistics", "dream.octaves=1", "dream.iterations=10").dreamer
+    image = torch.from_numpy(cv2.resize(data.astronaut(), (96, 96)).astype(np.float32) / 255).permute(2, 0, 1)
+    assert led.value(image + led(image)) > 1.5 * led.value(image)
+
+
+def test_a_guide_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="nowhere"):
+        engine(str(tmp_path / "nowhere.png"))

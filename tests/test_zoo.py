@@ -1,0 +1,332 @@
+"""Networks of torchvision and timm: the stock network's numbers at every layer, whatever is cut, folded and joined."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+import torchvision
+from conftest import Published
+from torch import Tensor, nn
+from torchvision.models import get_model
+
+from dreamvideo import ModelError, models
+from dreamvideo.models import zoo
+from dreamvideo.models.body import Stock, plan
+from dreamvideo.models.convolution import Rectified
+from dreamvideo.objective import energy
+
+EXTRAS = {"init_weights": False, "transform_input": True}
+
+
+def stock(name: str) -> nn.Module:
+    """Return a network as torchvision has it, of random weights, its batch norms far from doing nothing."""
+    torch.manual_seed(0)
+    model = get_model(name, weights=None, **(EXTRAS if name in ("googlenet", "inception_v3") else {})).eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.5, 0.5)
+            module.running_var.uniform_(0.5, 2)
+    return model.requires_grad_(False)
+
+
+def heard(model: nn.Module, image: Tensor, layers: list[str]) -> dict[str, Tensor]:
+    """Return what a stock network puts out, by hooks; `relu_1` is what `relu` puts out when it is called again."""
+    calls: dict[str, list[Tensor]] = {}
+    modules = dict(model.named_modules())
+    handles = []
+    for layer in layers:
+        path = "" if layer == "logits" else layer if layer in modules else re.sub(r"_\d+$", "", layer)
+
+        def hear(module: nn.Module, args: Any, out: Tensor, path: str = path) -> None:
+            calls[path] = [*calls.get(path, []), out.clone()]
+
+        if path not in calls:
+            calls[path] = []
+            handles.append(modules[path].register_forward_hook(hear))
+    model(image)
+    for handle in handles:
+        handle.remove()
+    found = {}
+    for layer in layers:
+        path = "" if layer == "logits" else layer if layer in modules else re.sub(r"_\d+$", "", layer)
+        found[layer] = calls[path][0 if path in ("", layer) else int(layer.rsplit("_", 1)[1])]
+    return found
+
+
+def agree(network: models.Network, model: nn.Module, layers: list[str], image: Tensor) -> None:
+    """Assert that a network has the stock one's numbers at these layers, and leads the same gradient back."""
+    wanted = heard(model, (image - network.mean) / network.std, layers)
+    ours = network(image)
+    assert ours.keys() == set(layers)
+    goals = []
+    for layer in layers:
+        there, here = wanted[layer], ours[layer]
+        there = there[..., None, None] if there.ndim == 2 else there
+        there = there.permute(0, 3, 1, 2) if there.shape != here.shape else there  # Swin's channels stand last
+        assert here.shape == there.shape, layer
+        assert torch.allclose(here, there, atol=1e-6 * float(there.detach().abs().max())), layer
+        goals.append([energy(out) / energy(there).detach() for out in (there, here)])
+    slow, fast = (torch.autograd.grad(sum(parts), image)[0] for parts in zip(*goals, strict=True))
+    assert float(slow.norm()) > 0
+    assert float((fast - slow).norm()) < 1e-4 * float(slow.norm())
+
+
+def picture(height: int = 80, width: int = 96) -> Tensor:
+    source = torch.Generator().manual_seed(1)
+    return torch.rand(1, 3, height, width, dtype=torch.float64, generator=source, requires_grad=True)
+
+
+# A small member each: where to cut, how many rectifiers have a convolution before them there, and layers inside.
+FAMILIES = {
+    "alexnet": ("features.9", 4, ["features.6", "features.7"]),
+    "convnext_tiny": ("features.3.1", 0, ["features.1.0.block.0", "features.1.0.block.3", "features.1.0"]),
+    "densenet121": (
+        "features.denseblock2",
+        19,
+        ["features.denseblock1.denselayer1.norm2", "features.denseblock1.denselayer1.relu2", "features.norm5"],
+    ),
+    "efficientnet_b0": ("features.4.1", 0, ["features.3.1.block.3", "features.3.1", "features.3.0.block.1.1"]),
+    "googlenet": ("inception4c", 33, ["inception4a.branch2.1.bn", "inception4a.branch2.1"]),
+    "inception_v3": ("Mixed_6c", 50, ["Mixed_6a.branch3x3.bn", "Mixed_6a.branch3x3"]),
+    "mnasnet0_5": ("layers.10", 20, ["layers.9.1.layers.4", "layers.9.1.layers.5", "layers.9.1.layers.7"]),
+    "mobilenet_v2": ("features.8", 16, ["features.3.conv.1.1", "features.3.conv.1.2", "features.3.conv.3"]),
+    "mobilenet_v3_small": ("features.5", 8, ["features.5.block.3", "features.5", "features.3.block.0.1"]),
+    "regnet_x_400mf": (
+        "trunk_output.block3",
+        11,
+        ["trunk_output.block2.block2-0.f.a.1", "trunk_output.block2.block2-0"],
+    ),
+    "resnet18": ("layer3", 7, ["layer3.0.bn1", "layer3.0.relu", "layer3.0.bn2", "layer3.0.relu_1"]),
+    "resnext50_32x4d": ("layer2", 8, ["layer2.0.conv2", "layer2.0.bn3", "layer2.0"]),
+    "shufflenet_v2_x0_5": ("stage3.1", 15, ["stage2.1.branch2.1", "stage2.1.branch2.2", "stage2.1"]),
+    "squeezenet1_1": ("features.7", 13, ["features.3.squeeze", "features.3.expand3x3", "features.3"]),
+    "swin_t": ("features.3.1", 0, ["features.1.0", "features.0.0"]),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_is_cut_folded_and_rectified_to_the_same_numbers(name: str, published: Published) -> None:
+    layer, rectified, inside = FAMILIES[name]
+    model = stock(name)
+    published(model)
+    image = picture()
+    network = models.load(name, [layer], dtype=torch.float64)
+    assert sum(isinstance(m, Rectified) for m in network.body.modules()) == rectified
+    assert not any(isinstance(m, nn.Linear) and m.out_features == 1000 for m in network.body.modules())
+    model.double()
+    agree(network, model, [layer], image)
+    agree(models.load(name, [*inside, "logits"], dtype=torch.float64), model, [*inside, "logits"], image)
+
+
+def test_layers_go_by_the_names_of_keras_and_caffe(published: Published) -> None:
+    for name, pairs in {
+        "inception_v3": {"mixed2": "Mixed_5d", "mixed3": "Mixed_6a", "mixed5": "Mixed_6c", "mixed10": "Mixed_7c"},
+        "googlenet": {
+            "conv2/3x3": "conv3",
+            "inception_4c/output": "inception4c",
+            "inception_4c/5x5": "inception4c.branch3.1",
+            "inception_4c/3x3_reduce": "inception4c.branch2.0",
+            "inception_4c/pool_proj": "inception4c.branch4.1",
+            "loss3/classifier": "logits",
+        },
+    }.items():
+        published(stock(name))
+        network = models.load(name, [*pairs, *pairs.values()])  # both names of a layer at once
+        with torch.no_grad():
+            found = network(picture().float())
+        assert found.keys() == {*pairs, *pairs.values()}
+        for other, own in pairs.items():
+            assert torch.equal(found[other], found[own])
+        assert len({float(found[own].sum()) for own in pairs.values()}) == len(pairs)
+
+
+def test_a_stage_and_the_block_it_ends_with_are_the_same(published: Published) -> None:
+    published(stock("resnet18"))
+    with torch.no_grad():
+        found = models.load("resnet18", ["layer2", "layer2.1", "layer2.1.add"])(picture().float())
+    assert torch.equal(found["layer2"], found["layer2.1"])
+    assert torch.equal(found["layer2.1.add"].relu(), found["layer2"])
+    assert found["layer2.1.add"].min() < 0
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [(models.EMBEDDED, "blocks.2.expand blocks.2.depthwise"), ("mobilenet_v2", "features.3.conv.0 features.3.conv.1")],
+)
+def test_a_gradient_that_two_layers_share_is_spared(name: str, layers: str, published: Published) -> None:
+    if name != models.EMBEDDED:
+        published(stock(name))
+    first, second = layers.split()
+    image = picture().float()
+    activations = models.load(name, [first, second])(image)
+    weight = torch.randn(activations[first].shape, generator=torch.Generator().manual_seed(2))
+    shared = ((activations[first] + activations[second]) * weight).sum()  # its gradient is one tensor for both
+    apart = ((activations[first] * weight) + (activations[second] * weight)).sum()
+    wanted, found = (torch.autograd.grad(goal, image, retain_graph=True)[0] for goal in (apart, shared))
+    assert float((found - wanted).norm()) < 1e-3 * float(wanted.norm())
+
+
+def test_weights_are_had_by_name(published: Published) -> None:
+    asked = published(stock("mobilenet_v2"))
+    for weights in ("IMAGENET1K_V1", "IMAGENET1K_V2", ""):
+        models.load("mobilenet_v2", ["features.3"], weights)
+    first, second = torchvision.models.MobileNet_V2_Weights
+    assert asked == [first.url, second.url, second.url]
+    with pytest.raises(ModelError, match=r"no weights 'IMAGENET1K_V3': there are IMAGENET1K_V1, IMAGENET1K_V2"):
+        models.load("mobilenet_v2", ["features.3"], "IMAGENET1K_V3")
+
+
+def test_weights_bring_their_own_normalisation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoo, "_download", lambda name, published: zoo.stock(name).blank())
+    for weights, wanted in (("IMAGENET1K_V1", [0.229, 0.224, 0.225]), ("IMAGENET1K_FEATURES", [1 / 255] * 3)):
+        assert models.load("vgg16", ["features.3"], weights).std.flatten().tolist() == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("form", ["w.safetensors", "plain.pth", "wrapped.pt", "training.pth"])
+def test_weights_files_of_every_form_are_read(form: str, tmp_path: Path) -> None:
+    model = stock("mnasnet0_5")
+    state = model.state_dict()
+    if form == "w.safetensors":
+        safetensors.torch.save_file(state, tmp_path / form)
+    else:
+        parallel = {f"module.{key}": value for key, value in state.items()}
+        wrapped = {"wrapped.pt": {"state_dict": parallel, "epoch": 3}, "training.pth": {"model": state, "lr": 0.1}}
+        torch.save(wrapped.get(form, state), tmp_path / form)
+    network = models.load("mnasnet0_5", ["layers.8"], str(tmp_path / form), torch.float64)
+    agree(network, model.double(), ["layers.8"], picture())
+
+
+def test_densenets_published_file_fits_under_its_old_names(tmp_path: Path) -> None:
+    model = stock("densenet121")
+    old = {re.sub(r"(denselayer\d+\.\w+?)(\d)\.", r"\1.\2.", key): v for key, v in model.state_dict().items()}
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    torch.save(old, tmp_path / "w.pth")
+    models.load("densenet121", ["features.denseblock1"], str(tmp_path / "w.pth"))
+
+
+def test_wrong_safetensors_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    safetensors.torch.save_file({"features.0.weight": torch.zeros(1)}, path)
+    with pytest.raises(ModelError, match=r"do not fit this network: classifier\.1\.bias"):
+        models.load("squeezenet1_1", ["features.3"], str(path))
+    path.write_bytes(b"not weights at all")
+    with pytest.raises(ModelError, match="not a PyTorch weights file"):
+        models.load("squeezenet1_1", ["features.3"], str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "told"),
+    [
+        ("vit_b_16", "encoder.layers.encoder_layer_3", "does not take pictures of any size"),
+        ("convnext_tiny", "features.1.0.features_1_0_layer_scale", "no map of channels"),
+        ("resnet18", "layer3.0.bn9", "layer3.0.bn1"),
+    ],
+)
+def test_what_cannot_be_dreamed_is_refused_before_anything_is_downloaded(name: str, layer: str, told: str) -> None:
+    with pytest.raises(ModelError, match=told) as error:
+        models.load(name, [layer])
+    assert "\n" not in str(error.value)
+
+
+def test_a_picture_too_small_for_a_layer_is_told(published: Published, capfd: pytest.CaptureFixture[str]) -> None:
+    published(stock("alexnet"))
+    network = models.load("alexnet", ["features.12"])
+    with pytest.raises(ModelError, match=r"32×20.*--size"):
+        network(torch.rand(1, 3, 20, 32))
+    assert capfd.readouterr().err == ""
+
+
+def test_layers_worth_showing() -> None:
+    blocks = [f"layer{stage}.{i}" for stage, count in ((1, 3), (2, 4), (3, 6), (4, 3)) for i in range(count)]
+    assert models.layers("resnet50") == ["relu", *blocks]
+    assert models.layers("vgg11") == [f"features.{i}" for i in (1, 4, 7, 9, 12, 14, 17, 19)]  # behind every convolution
+    inception = [f"inception{block}" for block in ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")]
+    assert models.layers("googlenet") == ["conv1", "conv2", "conv3", *inception]
+    assert len(models.layers("resnet152")) == 40
+    assert models.layers(models.EMBEDDED) == ["stem", *(f"blocks.{i}" for i in range(16)), "head"]
+
+
+def test_a_network_without_default_layers_names_some_of_its_own() -> None:
+    with pytest.raises(ModelError, match=r"--layers features.6.0=1, of features.0"):
+        models.default_layers("efficientnet_b0")
+
+
+def test_categories_are_imagenets() -> None:
+    names = models.categories()
+    assert len(names) == 1000
+    assert (names[84], names[281], names[967]) == ("peacock", "tabby", "espresso")
+
+
+class Untraceable(nn.Module):
+    """A network that goes by its picture's shape: it has no graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(inplace=True))
+        self.second = nn.Conv2d(8, 8, 3)
+        self.done = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        for _ in range(x.shape[1] // 8):  # as often as torch.fx cannot know
+            x = self.second(x)
+        self.done += 1
+        return x.mean((2, 3))
+
+
+def test_a_network_that_cannot_be_traced_is_listened_to() -> None:
+    torch.manual_seed(0)
+    made = Untraceable()
+    whole = Stock("untraceable", Untraceable)
+    body = plan(whole, ["first.0", "first", "logits"]).cut(made)
+    x = picture().float()
+    found = body(x)
+    assert found["first.0"].min() < 0
+    assert torch.equal(found["first.0"].relu(), found["first"])
+    assert torch.equal(found["logits"][..., 0, 0], made.second(found["first"]).mean((2, 3)))
+    assert torch.autograd.grad(found["first"].sum(), x)[0].abs().max() > 0
+    other = Untraceable()
+    plan(whole, ["first"]).cut(other)(x)
+    assert other.done == 0  # stopped where nothing deeper is wanted
+
+
+def test_networks_of_timm(tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    for name, layers in {
+        "test_resnet.r160_in1k": ["layer2.0.bn1", "layer2.0.act1", "layer3", "logits"],
+        "test_efficientnet": ["blocks.1.0", "blocks.2.0.bn1", "blocks.3", "logits"],
+    }.items():
+        model = timm.create_model(name).eval().requires_grad_(False)
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.uniform_(-0.5, 0.5)
+        safetensors.torch.save_file(model.state_dict(), tmp_path / "w.safetensors")
+        network = models.load(f"timm:{name}", layers, str(tmp_path / "w.safetensors"), torch.float64)
+        assert network.mean.flatten().tolist() == pytest.approx(model.pretrained_cfg["mean"])
+        agree(network, model.double(), layers, picture())
+        assert models.layers(f"timm:{name}")[-1] in ("layer4.0", "bn2.act")
+
+
+def test_timm_is_asked_for_where_it_is_missing_and_names_are_helped_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    timm = pytest.importorskip("timm")
+    with pytest.raises(ModelError, match=r"did you mean resnet18\.a1_in1k"):
+        models.load("timm:resnet18.a1_in2k", ["layer3"])
+    with pytest.raises(ModelError, match="does not take pictures of any size"):
+        models.load("timm:vit_tiny_patch16_224", ["blocks.3"])
+
+    def unreachable(*args: object, **kwargs: object) -> None:
+        raise OSError("no route\nto host")
+
+    monkeypatch.setattr(timm.models._builder, "load_state_dict_from_hf", unreachable)
+    with pytest.raises(ModelError, match=r"could not be downloaded \(no route\).*--weights FILE"):
+        models.load("timm:test_resnet.r160_in1k", ["layer3"])
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(ModelError, match=r"pip install 'dreamvideo\[timm\]'"):
+        models.load("timm:resnet18", ["layer3"])

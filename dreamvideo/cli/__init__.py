@@ -34,7 +34,7 @@ DESCRIPTION = """Turn a film, a frame sequence or a picture into a deep dream.
   dreamvideo curves look.toml --out curves.png   what changes over time, as a picture
   dreamvideo layers photo.jpg atlas.png    the picture dreamed with every layer, each with its flag
   dreamvideo sweep photo.jpg sheet.png --step 0.005,0.01,0.02    the picture by several values, side by side
-  dreamvideo presets                       the recipes that come with it; presets NAME prints one
+  dreamvideo presets photo.jpg looks.png   the picture by every look that comes with it; alone, their names
 """
 
 

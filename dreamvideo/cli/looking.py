@@ -10,7 +10,7 @@ import tyro
 
 from .. import schedule
 from ..errors import RecipeError
-from ..recipe import parameters
+from ..recipe import Recipe, parameters
 from . import flags
 from .terminal import Progress
 
@@ -20,6 +20,14 @@ ATLAS = """Dream a picture with every layer of the network, into one sheet; unde
   dreamvideo layers film.mp4 atlas.png --at 12                                the frame at 12 s
   dreamvideo layers photo.jpg atlas.png --layer blocks.9 --channels           a layer's 48 strongest channels
   dreamvideo layers photo.jpg atlas.png --layer blocks.9 --channels 0-31      or those you name
+"""
+
+LOOKS = """Dream a picture by every look that comes with dreamvideo, into one sheet with the flags to paste.
+
+  dreamvideo presets photo.jpg looks.png
+  dreamvideo presets film.mp4 looks.png --at 12
+
+Those that follow music, or another network than the embedded one, are left out.
 """
 
 SWEEP = """Dream a picture by several values of a parameter, or of two, into one sheet with the flags to paste.
@@ -63,10 +71,9 @@ class Atlas(Looking):
 def layers(argv: list[str]) -> int:
     """Draw the atlas of a network's layers; return the exit code."""
     asked, recipe = flags.parse(Atlas, "dreamvideo layers", ATLAS, _ranged(argv), STILL)
-    from .. import looks, outputs, sheet
+    from .. import looks
 
-    sheet.check(asked.output, asked.overwrite, asked.input)
-    outputs.spare_inputs(asked.output, recipe)
+    _check(asked, recipe)
     with Progress("cell") as progress:
         drawn = looks.layers(
             asked.input, recipe, layer=asked.layer, channels=asked.channels, at=asked.at, on_event=progress
@@ -75,18 +82,37 @@ def layers(argv: list[str]) -> int:
     return 0
 
 
+def presets(argv: list[str]) -> int:
+    """Draw a sheet of the looks that come with dreamvideo; return the exit code."""
+    asked, recipe = flags.parse(Looking, "dreamvideo presets", LOOKS, argv, (*STILL, "network.model"))
+    from .. import looks
+
+    _check(asked, recipe)
+    with Progress("cell") as progress:
+        drawn = looks.presets(asked.input, recipe, at=asked.at, on_event=progress)
+    drawn.save(asked.output, asked.overwrite)
+    return 0
+
+
 def sweep(argv: list[str]) -> int:
     """Draw a sheet of several values; return the exit code."""
     rest, axes = swept(argv)
     asked, recipe = flags.parse(Looking, "dreamvideo sweep", SWEEP, rest, ("encoding",))
-    from .. import looks, outputs, sheet
+    from .. import looks
 
-    sheet.check(asked.output, asked.overwrite, asked.input)
-    outputs.spare_inputs(asked.output, recipe)
+    _check(asked, recipe)
     with Progress("cell") as progress:
         drawn = looks.sweep(asked.input, axes, recipe, at=asked.at, on_event=progress)
     drawn.save(asked.output, asked.overwrite)
     return 0
+
+
+def _check(asked: Looking, recipe: Recipe) -> None:
+    """Refuse a sheet's name that would lose something, before any work is done."""
+    from .. import outputs, sheet
+
+    sheet.check(asked.output, asked.overwrite, asked.input)
+    outputs.spare_inputs(asked.output, recipe)
 
 
 def _ranged(argv: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 
 from ..recipe import Recipe, preset_tables, preset_text, presets, read_tables
-from . import flags
+from . import flags, looking
 from .terminal import Progress
 
 MEASURING = """Measure how steady and how strong a dream is, against the source it was made from.
@@ -107,10 +107,11 @@ def curves(argv: list[str]) -> int:
     return 0
 
 
-PRESETS = """List the recipes that come with dreamvideo, or print one of them.
+PRESETS = """List the recipes that come with dreamvideo, print one of them, or dream a picture by each.
 
-  dreamvideo presets             a line each: its name, and what it is for
-  dreamvideo presets pulse       the recipe itself, to look at or to start from
+  dreamvideo presets                       a line each: its name, and what it is for
+  dreamvideo presets pulse                 the recipe itself, to look at or to start from
+  dreamvideo presets photo.jpg looks.png   a sheet; more with presets photo.jpg looks.png --help
 """
 
 
@@ -122,7 +123,9 @@ class Listing:
 
 
 def list_presets(argv: list[str]) -> int:
-    """List the presets, or print one; return the exit code."""
+    """List the presets, print one, or draw a sheet of them; return the exit code."""
+    if len(argv) > 1 and not argv[1].startswith("-"):
+        return looking.presets(argv)
     asked = flags.read(Listing, "dreamvideo presets", PRESETS, argv)
     if asked.name:
         print(preset_text(asked.name), end="")

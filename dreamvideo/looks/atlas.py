@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from .. import recipe as recipes
 from ..errors import RecipeError
 from ..job import Event
-from ..recipe import Recipe
+from ..recipe import Recipe, preset_tables
+from ..score import heard
 from ..sheet import Cell, Sheet
 from .cells import MOST, Shown, changed, dreamed, eight_bits, flag, ignore, looking, network, titled
 
@@ -53,8 +55,33 @@ def layers(
         what = f"every layer of {network(recipe)}"
     shown = Shown.of(source, recipe, at, len(terms) + 1)
     pictures = dreamed(shown, [changed(recipe, "network", "layers", term) for term in terms], on_event)
-    cells = [Cell(flag("layers", term), pixels) for term, pixels in zip(terms, pictures, strict=True)]
+    cells = [Cell(flag("network", "layers", term), pixels) for term, pixels in zip(terms, pictures, strict=True)]
     return titled(source, at, what, recipe, [Cell("", eight_bits(shown.frame.pixels)), *cells])
+
+
+def presets(
+    source: str | Path, recipe: Recipe | None = None, *, at: str = "", on_event: Callable[[Event], None] = ignore
+) -> Sheet:
+    """Dream one picture by every preset of the embedded network that needs no music.
+
+    Args:
+        source, at, on_event: as for `layers`.
+        recipe: what the presets are laid over; the defaults if None. Its `clip.size` is a cell's.
+
+    Returns:
+        A sheet: the source, then a cell for each, with the flag that makes it.
+
+    Raises:
+        DreamError: the source or moment cannot be had.
+    """
+    recipe = recipe or Recipe()
+    named = {name: recipe.merge(preset_tables(name)) for name in recipes.presets()}
+    default = Recipe().network.model
+    seen = {name: of for name, of in named.items() if of.network.model == default and not heard(of)}
+    shown = Shown.of(source, recipe, at, len(seen) + 1)
+    pictures = dreamed(shown, list(seen.values()), on_event)
+    cells = [Cell(f"--preset {name}", pixels) for name, pixels in zip(seen, pictures, strict=True)]
+    return titled(source, at, "every look", recipe, [Cell("", eight_bits(shown.frame.pixels)), *cells])
 
 
 def _channels(source: str | Path, recipe: Recipe, at: str, layer: str, written: str) -> list[str]:

@@ -70,8 +70,9 @@ class Shown:
 
 
 def _resting(recipe: Recipe) -> Recipe:
-    """Return a recipe whose camera does not move."""
-    return replace(recipe, camera=Recipe().camera)
+    """Return a recipe for a frame by itself: the camera does not move, and nothing is masked by what moves."""
+    finish = replace(recipe.finish, mask_from="none") if recipe.finish.mask_from == "motion" else recipe.finish
+    return replace(recipe, camera=Recipe().camera, finish=finish)
 
 
 def _cell_size(info: media.Info, asked: str, count: int) -> str:
@@ -188,12 +189,12 @@ def changed(recipe: Recipe, section: str, key: str, value: str) -> Recipe:
     return recipe.set(f"{section}.{key}={value}")
 
 
-def flag(key: str, value: str) -> str:
-    """Return what to type for a parameter's value."""
-    name = key.replace("_", "-")
-    if value in ("true", "false"):
-        return f"--{name}" if value == "true" else f"--no-{name}"
-    return f"--{name} {shlex.quote(value)}"
+def flag(section: str, key: str, value: str) -> str:
+    """Return what to type for a parameter's value; a switch has no flag that turns it off."""
+    if value == "false":
+        return f"--set {section}.{key}=false"
+    name = f"--{key.replace('_', '-')}"
+    return name if value == "true" else f"{name} {shlex.quote(value)}"
 
 
 def titled(source: str | Path, at: str, what: str, recipe: Recipe, cells: Sequence[Cell]) -> Sheet:

@@ -7,7 +7,7 @@ import math
 import os
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .errors import SinkError
 from .media import DEFAULT_RATE, Info
-from .media.names import STILLS, takes_frames
+from .media.names import STILLS, holds_frames, sequence_files, takes_frames
 from .media.pictures import save_picture
 from .media.sink import check_output
 
@@ -99,16 +99,17 @@ class Sheet:
         return np.asarray(image)
 
 
-def check(path: str, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
+def check(path: str, overwrite: bool, source: str = "") -> None:
     """Refuse a sheet's name before any work is done.
 
     Raises:
-        SinkError: it exists already, is one of the `inputs` or no picture's name, or cannot be written.
+        SinkError: it exists already, is (one of) the source's own or no picture's name, or cannot be written.
     """
     if takes_frames(path) or Path(path).suffix.lower() not in STILLS:
         raise SinkError(f"{path}: end the sheet's name in .png, .jpg, .webp or .tif")
-    if os.path.exists(path) and any(os.path.exists(there) and os.path.samefile(path, there) for there in inputs):
-        raise SinkError(f"{path} is an input itself: give the sheet another name")
+    own = sequence_files(source) if source and holds_frames(source) else [Path(source)]
+    if os.path.isfile(path) and any(there.is_file() and there.samefile(path) for there in own):
+        raise SinkError(f"{path} is the input itself: give the sheet another name")
     check_output(path, Info("noise:", "still", 1, 1, DEFAULT_RATE, 1), overwrite)
 
 

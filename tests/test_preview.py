@@ -214,7 +214,10 @@ def test_labels_stay_in_their_cells_however_long_they_are() -> None:
         (["sweep", "a.png", "o.png", "--morph", "0,1", "--seconds", "1"], 1, "--at 2"),
         (["sweep", "a.png", "o.png", "--stop", "0.1,0.2"], 2, "--stop"),
         (["sweep", "--layers", "stem", "blocks.1", "a.png", "o.png"], 2, "INPUT"),
+        (["sweep", "a.png", "o.png", "--mask-from", "none,motion"], 1, "mask_from shows only in a film"),
+        (["sweep", "a.png", "m.png", "--step", "0.1,0.2", "--mask", "m.png", "--overwrite"], 1, "input itself"),
         (["presets", "puls"], 1, "pulse"),
+        (["presets", "a.png", "there.png"], 1, "--overwrite"),
     ],
 )
 def test_every_error_is_one_line_and_leaves_nothing(
@@ -222,6 +225,7 @@ def test_every_error_is_one_line_and_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     cv2.imwrite(str(tmp_path / "a.png"), photo[:40, :40])
+    cv2.imwrite(str(tmp_path / "m.png"), photo[:40, :40])
     (tmp_path / "there.png").write_text("dear")
     monkeypatch.chdir(tmp_path)
     try:
@@ -231,9 +235,29 @@ def test_every_error_is_one_line_and_leaves_nothing(
     told = capfd.readouterr().err
     assert says in told
     assert len(told.strip().splitlines()) == 1
-    assert sorted(os.listdir(tmp_path)) == ["a.png", "there.png"]
+    assert sorted(os.listdir(tmp_path)) == ["a.png", "m.png", "there.png"]
     assert (tmp_path / "there.png").read_text() == "dear"
     assert pixels(tmp_path / "a.png").shape == (40, 40, 3)
+
+
+def test_the_looks_that_come_with_it_are_shown_but_for_those_that_need_more(picture: Path) -> None:
+    sheet = looks.presets(picture)
+    assert {"--preset coral", "--preset weave"} < {cell.flag for cell in sheet.cells}
+    assert not {f"--preset {name}" for name in ("classic", "pulse", "spectrum")} & {cell.flag for cell in sheet.cells}
+    assert len({cell.pixels.tobytes() for cell in sheet.cells}) == len(sheet.cells)
+    assert same(sheet.cells[1], pixels(picture))
+
+
+def test_a_mask_holds_in_every_cell(picture: Path, tmp_path: Path, blink: Recipe) -> None:
+    mask = np.zeros((64, 72), np.uint8)
+    mask[:, 36:] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    masked = blink.set(f"finish.mask={tmp_path / 'mask.png'}")
+    for cell in sweep(picture, {"invert_mask": ["false", "true"], "step": [0.02, 0.04]}, masked).cells:
+        assert same(cell, pixels(picture), *QUICK, "--mask", str(tmp_path / "mask.png"))
+        changed = (cell.pixels != pixels(picture)).any((0, 2))
+        left, right = changed[:36].any(), changed[36:].any()
+        assert (left, right) == ((True, False) if "--invert-mask" in cell.flag else (False, True))
 
 
 def test_a_misnamed_axis_is_told_with_its_neighbours(picture: Path) -> None:

@@ -10,7 +10,7 @@ import tyro
 
 from .. import schedule
 from ..errors import RecipeError
-from ..recipe import parameters
+from ..recipe import Recipe, parameters
 from . import flags
 from .terminal import Progress
 
@@ -40,15 +40,10 @@ Values are separated by commas; those that hold commas themselves (layers, files
 OUTPUT come first. The first parameter goes across, the second down; all other flags hold for every cell.
 """
 
-STILL = (
-    "temporal",
-    "camera",
-    "music",
-    "encoding",
-    "network.layers",
-)  # of the recipe: what a single frame has no use for
+# of the recipe: what a single frame has no use for
+STILL = ("temporal", "camera", "encoding", "network.layers")
 RANGE = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*|(top|bottom):\d+")
-SPACED = ("layers", "guide", "weights", "music", "cuts")  # parameters whose values may hold commas
+SPACED = ("layers", "guide", "weights", "music", "cuts", "mask")  # parameters whose values may hold commas
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,9 +71,9 @@ class Atlas(Looking):
 def layers(argv: list[str]) -> int:
     """Draw the atlas of a network's layers; return the exit code."""
     asked, recipe = flags.parse(Atlas, "dreamvideo layers", ATLAS, _ranged(argv), STILL)
-    from .. import looks, sheet
+    from .. import looks
 
-    sheet.check(asked.output, asked.overwrite, looks.inputs(asked.input, recipe))
+    _check(asked, recipe)
     with Progress("cell") as progress:
         drawn = looks.layers(
             asked.input, recipe, layer=asked.layer, channels=asked.channels, at=asked.at, on_event=progress
@@ -90,9 +85,9 @@ def layers(argv: list[str]) -> int:
 def presets(argv: list[str]) -> int:
     """Draw a sheet of the looks that come with dreamvideo; return the exit code."""
     asked, recipe = flags.parse(Looking, "dreamvideo presets", LOOKS, argv, (*STILL, "network.model"))
-    from .. import looks, sheet
+    from .. import looks
 
-    sheet.check(asked.output, asked.overwrite, looks.inputs(asked.input, recipe))
+    _check(asked, recipe)
     with Progress("cell") as progress:
         drawn = looks.presets(asked.input, recipe, at=asked.at, on_event=progress)
     drawn.save(asked.output, asked.overwrite)
@@ -103,13 +98,21 @@ def sweep(argv: list[str]) -> int:
     """Draw a sheet of several values; return the exit code."""
     rest, axes = swept(argv)
     asked, recipe = flags.parse(Looking, "dreamvideo sweep", SWEEP, rest, ("encoding",))
-    from .. import looks, sheet
+    from .. import looks
 
-    sheet.check(asked.output, asked.overwrite, looks.inputs(asked.input, recipe))
+    _check(asked, recipe)
     with Progress("cell") as progress:
         drawn = looks.sweep(asked.input, axes, recipe, at=asked.at, on_event=progress)
     drawn.save(asked.output, asked.overwrite)
     return 0
+
+
+def _check(asked: Looking, recipe: Recipe) -> None:
+    """Refuse a sheet's name that would lose something, before any work is done."""
+    from .. import outputs, sheet
+
+    sheet.check(asked.output, asked.overwrite, asked.input)
+    outputs.spare_inputs(asked.output, recipe)
 
 
 def _ranged(argv: list[str]) -> list[str]:

@@ -55,7 +55,7 @@ def layers(
         what = f"every layer of {network(recipe)}"
     shown = Shown.of(source, recipe, at, len(terms) + 1)
     pictures = dreamed(shown, [changed(recipe, "network", "layers", term) for term in terms], on_event)
-    cells = [Cell(flag("layers", term), pixels) for term, pixels in zip(terms, pictures, strict=True)]
+    cells = [Cell(flag("network", "layers", term), pixels) for term, pixels in zip(terms, pictures, strict=True)]
     return titled(source, at, what, recipe, [Cell("", eight_bits(shown.frame.pixels)), *cells])
 
 

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from .. import __version__, media, stage
 from ..errors import RecipeError, SourceError
 from ..job import Event, preview
-from ..media.names import holds_frames, sequence_files
-from ..recipe import Network, Recipe, guides, parse_time
+from ..recipe import Network, Recipe, parse_time
 from ..score import Score
 from ..sheet import Cell, Sheet
 from ..timeline import Timeline
@@ -35,13 +34,6 @@ LARGE, WHOLE = 90_000, 2_800_000  # px of a cell at most, and of all cells toget
 
 def ignore(event: Event) -> None:
     """Hear nothing."""
-
-
-def inputs(source: str, recipe: Recipe) -> list[str | Path]:
-    """Return the files that a sheet is made of, which it must not replace."""
-    more = [recipe.network.weights, recipe.music.music, recipe.temporal.cuts]
-    guiding = [path for path, _ in guides(recipe.network.guide)]
-    return [*(sequence_files(source) if holds_frames(source) else [source]), *guiding, *filter(None, more)]
 
 
 @dataclass(frozen=True)
@@ -78,8 +70,9 @@ class Shown:
 
 
 def _resting(recipe: Recipe) -> Recipe:
-    """Return a recipe whose camera does not move."""
-    return replace(recipe, camera=Recipe().camera)
+    """Return a recipe for a frame by itself: the camera does not move, and nothing is masked by what moves."""
+    finish = replace(recipe.finish, mask_from="none") if recipe.finish.mask_from == "motion" else recipe.finish
+    return replace(recipe, camera=Recipe().camera, finish=finish)
 
 
 def _cell_size(info: media.Info, asked: str, count: int) -> str:
@@ -134,9 +127,10 @@ def _try(shown: Shown, recipes: Sequence[Recipe], asked: Sequence[Objective]) ->
     """Look at the frame by every objective once, so that what cannot be had is told before a minute of dreaming."""
     import torch
 
-    for loaded, of_it in itertools.groupby(zip(recipes, asked, strict=True), lambda pair: _loaded(pair[0])):
-        goals = [goal for _, goal in of_it]
-        engine = looking(Recipe(network=loaded), [name for goal in goals for name in goal.layers])
+    for _, of_it in itertools.groupby(zip(recipes, asked, strict=True), lambda pair: _loaded(pair[0])):
+        pairs = list(of_it)
+        goals = [goal for _, goal in pairs]
+        engine = looking(pairs[0][0], [name for goal in goals for name in goal.layers])
         with torch.no_grad():
             activations = engine.network(engine.image(shown.frame)[None])
             for goal in goals:
@@ -144,10 +138,11 @@ def _try(shown: Shown, recipes: Sequence[Recipe], asked: Sequence[Objective]) ->
 
 
 def looking(recipe: Recipe, names: Sequence[str]) -> Engine:
-    """Return an engine that sees these layers."""
+    """Return an engine that sees these layers, and no guide."""
     from ..pipeline import Engine
 
-    return Engine(changed(recipe, "network", "layers", ",".join(f"{name}=1" for name in dict.fromkeys(names))))
+    written = ",".join(f"{name}=1" for name in dict.fromkeys(names))
+    return Engine(Recipe(network=replace(_loaded(recipe), layers=written, guide="")))
 
 
 def filmed(
@@ -194,12 +189,12 @@ def changed(recipe: Recipe, section: str, key: str, value: str) -> Recipe:
     return recipe.set(f"{section}.{key}={value}")
 
 
-def flag(key: str, value: str) -> str:
-    """Return what to type for a parameter's value."""
-    name = key.replace("_", "-")
-    if value in ("true", "false"):
-        return f"--{name}" if value == "true" else f"--no-{name}"
-    return f"--{name} {shlex.quote(value)}"
+def flag(section: str, key: str, value: str) -> str:
+    """Return what to type for a parameter's value; a switch has no flag that turns it off."""
+    if value == "false":
+        return f"--set {section}.{key}=false"
+    name = f"--{key.replace('_', '-')}"
+    return name if value == "true" else f"{name} {shlex.quote(value)}"
 
 
 def titled(source: str | Path, at: str, what: str, recipe: Recipe, cells: Sequence[Cell]) -> Sheet:

@@ -31,8 +31,8 @@ def sweep(
 ) -> Sheet:
     """Dream one picture by several values of a parameter, or of two.
 
-    Where a parameter shows only in time (how the dream travels, the camera, the music), every cell is the frame at the
-    moment `at`, dreamed up to as in a preview.
+    Where a parameter shows only in time (how the dream travels, the camera, the music, a mask of what moves), every
+    cell is the frame at the moment `at`, dreamed up to as in a preview.
 
     Args:
         source, at, on_event: as for `layers`.
@@ -51,7 +51,10 @@ def sweep(
     recipes = [recipe]
     for axis in found:
         recipes = [changed(of, axis.section, axis.key, value) for value in axis.values for of in recipes]
-    if in_time := [axis.key for axis in found if axis.section in IN_TIME]:
+    in_time = [axis.key for axis in found if axis.section in IN_TIME]
+    if any(of.finish.mask_from == "motion" for of in recipes):
+        in_time.append("mask_from")
+    if in_time:
         pictures = filmed(source, at, recipes, in_time[0], on_event)
     else:
         pictures = dreamed(Shown.of(source, recipe, at, len(recipes)), recipes, on_event)
@@ -75,7 +78,7 @@ class _Axis:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        return tuple(flag(self.key, value) for value in self.values)
+        return tuple(flag(self.section, self.key, value) for value in self.values)
 
 
 def _axes(axes: Mapping[str, Sequence[Any]]) -> list[_Axis]:

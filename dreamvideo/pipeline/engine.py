@@ -125,9 +125,11 @@ class Engine:
         """Take up another recipe of the same network and layers; no weights are read again.
 
         Raises:
-            RecipeError: a curve that cannot be read.
+            RecipeError, SourceError: a curve or mask that cannot be read.
         """
-        self.recipe, self.score = recipe, Score(recipe, self.score.timeline)
+        self.close()
+        self.recipe, self.score = recipe, Score(recipe, self.timeline)
+        self.mask = self.masks()
         now = self.score.at(0)
         self.dreamer.recipe, self.dreamer.objective = now.dream, self._goal(now, Fraction(0))
 

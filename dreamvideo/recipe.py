@@ -271,6 +271,17 @@ class Recipe:
             sections[name] = dataclasses.replace(own, **settled)
         return dataclasses.replace(self, **sections)
 
+    def differences(self) -> dict[str, dict[str, Any]]:
+        """Return what of this recipe is no default, as {section: {key: value}}: to lay it over another."""
+        usual = dataclasses.asdict(Recipe())
+        tables = {
+            section: {
+                key: value for key, value in table.items() if key not in usual[section] or value != usual[section][key]
+            }
+            for section, table in dataclasses.asdict(self).items()
+        }
+        return {section: table for section, table in tables.items() if table}
+
     def set(self, assignment: str) -> Recipe:
         """Return this recipe with one `section.key=value` changed, the value read as TOML or else as text."""
         path, equals, value = assignment.partition("=")

@@ -66,7 +66,7 @@ def presets(
 
     Args:
         source, at, on_event: as for `layers`.
-        recipe: what the presets are laid over; the defaults if None. Its `clip.size` is a cell's.
+        recipe: what is laid over the presets, where it is no default. Its `clip.size` is a cell's.
 
     Returns:
         A sheet: the source, then a cell for each, with the flag that makes it.
@@ -75,8 +75,8 @@ def presets(
         DreamError: the source or moment cannot be had.
     """
     recipe = recipe or Recipe()
-    named = {name: recipe.merge(preset_tables(name)) for name in recipes.presets()}
-    default = Recipe().network.model
+    default, asked = Recipe().network.model, recipe.differences()
+    named = {name: Recipe().merge(preset_tables(name)).merge(asked) for name in recipes.presets()}
     seen = {name: of for name, of in named.items() if of.network.model == default and not heard(of)}
     shown = Shown.of(source, recipe, at, len(seen) + 1)
     pictures = dreamed(shown, list(seen.values()), on_event)

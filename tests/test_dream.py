@@ -337,14 +337,14 @@ def test_a_dream_that_is_turned_and_scaled_rises_as_far(photo: np.ndarray) -> No
 def test_where_memory_runs_out_tiles_become_smaller(error: Exception, engine: Engine) -> None:
     class Small(models.Network):
         def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
-            if image.shape[-1] * image.shape[-2] > 27_000:
+            if image.shape[-1] * image.shape[-2] > 40_000:
                 raise error
             return super().forward(image)
 
     network = engine.dreamer.network
     small = Small(network.name, network.body, [0.5] * 3, [0.5] * 3)
     dreamer = Dreamer(small, engine.dreamer.objective, Dream(octaves=1, iterations=1))
-    image = tensor(cv2.resize(data.astronaut(), (200, 150), interpolation=cv2.INTER_AREA))
+    image = tensor(cv2.resize(data.astronaut(), (256, 192), interpolation=cv2.INTER_AREA))
     layer = dreamer(image)
     assert layer.abs().mean() > 0.005
     assert [notice.split(":")[0] for notice in dreamer.notices] == ["out of memory"] * len(dreamer.notices)

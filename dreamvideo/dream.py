@@ -24,6 +24,7 @@ from .recipe import Dream
 AUTO_SHORT_SIDE = 130  # px; the smallest octave of `octaves = "auto"`, so that a preview predicts the large render
 SMALLEST = 16  # px; no octave is made smaller than this
 HALF_SCALE = 4096.0  # lifts the objective of a half-precision network, whose gradients would else underflow
+SMALLER = 0.75  # of their pixels that tiles keep when the memory runs out
 MOVED = 1e-3  # share of the largest gradient above which a pixel counts as moved
 BLURS = (0.5, 1.0, 2.0)  # px; of Gaussian gradient shaping
 ROUND = 0.01  # difference between neighbours below which total variation does not care
@@ -322,7 +323,7 @@ class Dreamer:
             except RuntimeError as error:
                 if not memory.ran_out(error):
                     raise
-            self._most = max(tile.pixels for tile in parts) / 2
+            self._most = max(tile.pixels for tile in parts) * SMALLER
             self.notices.append(f"out of memory: going on in {len(self.plan(x))} tiles")
 
     def _over(self, parts: tuple[tiles.Tile, ...], x: Tensor, shake: Tensor | None) -> tuple[Tensor, Tensor]:

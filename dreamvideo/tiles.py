@@ -67,7 +67,7 @@ def plan(height: int, width: int, most: float) -> tuple[Tile, ...]:
         if max(_reach(side, width) for side in across) * max(_reach(side, height) for side in down) <= most:
             return tuple(_tile(y, x, height, width) for y in down for x in across)
     raise RecipeError(
-        f"a frame of {width}x{height} cannot be dreamed in so little memory: give --memory more, or take a smaller --size"
+        f"a frame of {width}x{height} cannot be dreamed in so little memory: give --memory more, or a smaller --size"
     )
 
 

@@ -218,6 +218,7 @@ def test_precision_is_what_the_machine_is_fastest_in(monkeypatch: pytest.MonkeyP
 
 
 def test_tiles_climb_as_the_whole_frame_does(engine: Engine) -> None:
+    """Step by step: a dream is chaotic, and what differs by rounding alone is another one thirty steps on."""
     astronaut = tensor(cv2.resize(data.astronaut(), (384, 288), interpolation=cv2.INTER_AREA))[None]
     whole = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
     tiled = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
@@ -226,9 +227,13 @@ def test_tiles_climb_as_the_whole_frame_does(engine: Engine) -> None:
     assert len(tiled.plan(astronaut)) == 2
     wanted, found = whole.gradient(astronaut)[1], tiled.gradient(astronaut)[1]
     assert float(torch.cosine_similarity(wanted.flatten(), found.flatten(), 0)) > 0.99
+    assert Dream().step * float((wanted - found).abs().mean()) < 1 / 255
     seam = next(iter(tiled.plan(astronaut))).put[1].stop
-    across = (found.diff(dim=-1).abs().mean((0, 1, 2)), wanted.diff(dim=-1).abs().mean((0, 1, 2)))
-    assert float(across[0][seam - 1]) < 1.5 * float(across[1][seam - 9 : seam + 8].mean())  # no step where they meet
+    dreamed = astronaut + tiled(astronaut[0])  # all of its steps on the same tiles, as jitter would not have it
+    for picture in (found, dreamed):
+        across = picture.diff(dim=-1).abs().mean((0, 1, 2))
+        around = torch.cat([across[seam - 33 : seam - 1], across[seam : seam + 32]])
+        assert across[seam - 1] < around.max()  # where they meet there is no step beyond the texture's own
 
 
 @pytest.mark.parametrize(("height", "width", "most"), [(720, 1280, 3e5), (721, 1283, 1e5), (300, 4000, 2e5)])

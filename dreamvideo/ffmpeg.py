@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import collections
 import functools
+import re
 import subprocess
 import threading
 from types import TracebackType
 from typing import Self
 
 QUIET = ["-hide_banner", "-nostdin", "-loglevel", "error"]
+HELP = 2**18  # bytes of an encoder's own description, at most
 LOCAL = ["-protocol_whitelist", "file,pipe"]
 
 
@@ -123,6 +125,20 @@ def run(args: list[str]) -> None:
     """
     with Process(args) as process:
         process.wait()
+
+
+def pixel_formats(codec: str) -> list[str]:
+    """Return the pixel formats an encoder takes; none where it does not say.
+
+    Raises:
+        FFmpegError: there is no such encoder.
+    """
+    with reader(["-h", f"encoder={codec}"]) as process:
+        told = process.read(HELP).decode(errors="replace")
+    if not told.startswith("Encoder "):
+        raise FFmpegError(f"ffmpeg has no encoder called {codec}")
+    found = re.search(r"Supported pixel formats: (.*)", told)
+    return found[1].split() if found else []
 
 
 @functools.cache

@@ -58,6 +58,7 @@ LAYERS = {  # by file type: what holds a picture and its alpha
     ".webm": Codec("yuva420p", (*CODECS["libvpx-vp9"].options, "-auto-alt-ref", "0")),
 }
 HARDWARE = ("h264_nvenc", "h264_videotoolbox")  # what `--codec hardware` looks for
+PREFERRED = ("yuv420p", "rgb24", "bgr24", "gbrp")  # of an encoder that is not in the table: what players can show
 FAST_START = ("-movflags", "+faststart")
 COMPRESSED = ("aac", "mp3", "ac3", "eac3", "alac")
 PCM = tuple(f"pcm_{kind}" for kind in ("s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be"))
@@ -107,7 +108,7 @@ class FilmSink:
         self._codec = hardware() if asked.codec == "hardware" else asked.codec or self._container.codec
         self._alpha = alpha
         self._usual = LAYERS[self._suffix] if alpha else CODECS.get(self._codec, Codec("yuv420p"))
-        self._pix_fmt = asked.pix_fmt or self._usual_pix_fmt()
+        self._pix_fmt = self._format(asked.pix_fmt)
         self._deep = alpha or any(bits in self._pix_fmt for bits in ("10", "12", "14", "16"))
         self._pad = self._padding()
         self._raw = hidden(self._final, ".mkv" if self._suffix in ANIMATIONS else self._suffix)
@@ -193,6 +194,22 @@ class FilmSink:
             f"setparams=range={colour.range}:colorspace={colour.matrix}:{light},{aspect}"
         )
 
+    def _format(self, asked: str) -> str:
+        """Return the pixel format asked for, or the usual one.
+
+        Raises:
+            SinkError: there is no such encoder, or it does not take that.
+        """
+        try:
+            known = ffmpeg.pixel_formats(self._codec)
+        except ffmpeg.FFmpegError as error:
+            raise SinkError(f"{error}: give --codec another, like libx264, or leave it out") from error
+        if asked and known and asked not in known:
+            raise SinkError(f"{self._codec} does not take --pix-fmt {asked}: give it one of {', '.join(known)}")
+        if asked or self._alpha or self._codec in CODECS:
+            return asked or self._usual_pix_fmt()
+        return next((one for one in PREFERRED if one in known), known[0] if known else PREFERRED[0])
+
     def _usual_pix_fmt(self) -> str:
         if self._codec == "ffv1" and self._suffix == ".mkv" and self._info.depth == 16 and not self._alpha:
             return "gbrp16le"
@@ -202,7 +219,7 @@ class FilmSink:
         """Return columns and rows to repeat at the right and below, where chroma is halved and the codec insists."""
         halved = {"yuv420p": (2, 2), "yuv422p": (2, 1), "yuvj420p": (2, 2), "nv12": (2, 2), "p010": (2, 2)}
         across, down = next((v for k, v in halved.items() if self._pix_fmt.startswith(k)), (1, 1))
-        if self._codec in ("libvpx-vp9", "libaom-av1", "libsvtav1", "ffv1"):  # these keep odd sizes
+        if self._codec in ("libvpx-vp9", "libaom-av1", "libsvtav1"):  # these keep odd sizes
             return 0, 0
         pad = -self._info.width % across, -self._info.height % down
         if any(pad):

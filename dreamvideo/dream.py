@@ -205,6 +205,7 @@ class Dreamer:
     ):
         self.network, self.objective, self.recipe, self.room, self.beside = network, objective, dream, room, beside
         self.notices: list[str] = []  # what the user should be told; whoever tells it takes it out
+        self._recording = False
         self._most = math.inf  # px of a tile, once the memory has run out
         self._frame = 0
         self._appetite: tuple[int, tiles.Appetite] | None = None  # for frames of up to so many pixels
@@ -279,8 +280,12 @@ class Dreamer:
             return dream
         if self._graphs is not None and len(shakes) and len(self.plan(dream)) == 1:
             now = self.recipe
-            aim = self.objective, now.tv, now.pull, now.jitter_rotate, now.jitter_scale
-            climb = self._graphs.of(climb, aim, finest, dream, step, shakes[0], frame)
+            shapes = now.shaping, now.colors, now.tv, now.pull, now.jitter_rotate > 0, now.jitter_scale > 1
+            self._recording = True  # where memory runs out there, it goes on without
+            try:
+                climb = self._graphs.of(climb, (self.objective, shapes), finest, dream, step, shakes[0], frame)
+            finally:
+                self._recording = False
         for shake in shakes:
             dream = climb(dream, step, shake, frame)
         return dream
@@ -321,7 +326,7 @@ class Dreamer:
             try:
                 return self._over(parts, x, shake)
             except RuntimeError as error:
-                if not memory.ran_out(error):
+                if self._recording or not memory.ran_out(error):
                     raise
             self._most = max(tile.pixels for tile in parts) * SMALLER
             self.notices.append(f"out of memory: going on in {len(self.plan(x))} tiles")

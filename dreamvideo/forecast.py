@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import shutil
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from . import compose, media, stage
+from . import compose, media, outputs, stage
 from .dream import octave_sizes, resize
 from .errors import SourceError
 from .media.film import ANIMATIONS, CONTAINERS
@@ -18,6 +19,7 @@ from .media.names import takes_frames
 from .media.sink import as_still, check_output
 from .pipeline import Engine
 from .recipe import Recipe
+from .stage import Stage
 
 PROBE = 1_000_000  # px of a frame, at most, that a gradient is timed on
 TURNS = 3
@@ -101,6 +103,7 @@ def forecast(source: str, output: str, recipe: Recipe, overwrite: bool = False) 
     Raises:
         DreamError: as `dream_video` would.
     """
+    outputs.spare_inputs(output, recipe)
     with media.open_source(source, recipe.clip) as opened:
         staged = stage.set_up(opened.info, recipe, output)
         info = staged.info
@@ -110,7 +113,12 @@ def forecast(source: str, output: str, recipe: Recipe, overwrite: bool = False) 
         frame = next(iter(opened), None)
     if frame is None:
         raise SourceError(f"no frame of {source} can be decoded: is it complete?")
-    engine = Engine(staged.recipe, staged.timeline)
+    with closing(Engine(staged.recipe, staged.timeline)) as engine:
+        return _forecast(engine, frame, staged, output, "still" if still else info.kind)
+
+
+def _forecast(engine: Engine, frame: media.Frame, staged: Stage, output: str, kind: str) -> Forecast:
+    info, recipe = staged.info, staged.recipe
     now, dreamer = engine.aim(frame), engine.dreamer
     image = engine.image(frame)[None]
     pixel = _seconds_per_pixel(engine, image)
@@ -132,7 +140,7 @@ def forecast(source: str, output: str, recipe: Recipe, overwrite: bool = False) 
         width=info.width,
         height=info.height,
         count=info.count,
-        kind="still" if still else info.kind,
+        kind=kind,
         octaves=len(sizes),
         network=f"{now.network.model} in {_precision(engine)} on {engine.device}",
         tiles=len(parts),

@@ -34,12 +34,13 @@ class Graphs:
             examples: tensors of the shapes that it takes.
         """
         if aim != self._aim:
-            self._aim, self._asked, self._recorded = aim, set(), {}
+            self._aim, self._asked, self._recorded, self._pool = aim, set(), {}, None  # a pool goes with its graphs
         key = (kind, *(example.shape for example in examples))
         if key in self._asked and key not in self._recorded:
             self._pool = self._pool or torch.cuda.graph_pool_handle()
             try:
-                self._recorded[key] = record(step, self._pool, *examples)
+                with torch.cuda.device(examples[0].device):
+                    self._recorded[key] = record(step, self._pool, *examples)
             except torch.OutOfMemoryError:  # a recording keeps its memory: without one there may be enough
                 self._recorded[key] = step
         self._asked.add(key)
@@ -66,7 +67,8 @@ def record(step: Step, pool: Any, *examples: Tensor) -> Step:
     def replay(*given: Tensor) -> Tensor:
         for place, value in zip(taken, given, strict=True):
             place.copy_(value)
-        graph.replay()
-        return put.clone()
+        with torch.cuda.device(put.device):
+            graph.replay()
+            return put.clone()
 
     return replay

@@ -172,13 +172,18 @@ def _render(
                 picture = next(pictures, None)
                 if picture is None:
                     break
-                while engine.dreamer.notices:
-                    on_event(Event(sink.count, total, engine.dreamer.notices.pop(0)))
+                _tell(engine, on_event, sink.count, total)
                 write(picture[0])
                 on_event(Event(sink.count, total))
     if limit and limit.held:
         on_event(Event(sink.count, total, f"{limit.held} frames would have flashed too fast, and were held back"))
     return stopped, seam
+
+
+def _tell(engine: Engine, on_event: Callable[[Event], None], done: int, total: int) -> None:
+    """Pass on what the dreamer has to tell."""
+    while engine.dreamer.notices:
+        on_event(Event(done, total, engine.dreamer.notices.pop(0)))
 
 
 class _Stopped(Exception):
@@ -194,6 +199,7 @@ def _loop(
     total = staged.info.count
 
     def done(share: float) -> None:
+        _tell(engine, on_event, int(share * total), total)
         on_event(Event(int(share * total), total))
         if stop():
             raise _Stopped
@@ -251,7 +257,7 @@ def preview(
     before = max(min(index, staged.filmed - 1) - PREROLL, 0)
     microseconds = math.floor((first + before / info.rate) * 1_000_000)
     part = dataclasses.replace(clip, start=f"{microseconds / 1_000_000:.6f}") if before else clip
-    for notice in info.notices:
+    for notice in (*info.notices, *staged.notices):
         on_event(Event(0, 1, notice))
     picture = None
     octaves = outputs.octaves(str(save_octaves), info.number, overwrite) if save_octaves else None
@@ -269,6 +275,7 @@ def preview(
         if octaves is not None:  # of the frame that is shown, not of the run-up
             engine.on_octave = lambda number, dream: octaves(number, dream) if number == index else None
         for done, (picture, _) in enumerate(render(taken, engine), 1):  # noqa: B007 - the last one is wanted
+            _tell(engine, on_event, done, index - before + 1)
             on_event(Event(done, index - before + 1))
         if picture is None:
             raise SourceError(f"no frame of {source} can be decoded at {at}: is it complete?")

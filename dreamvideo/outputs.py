@@ -101,11 +101,10 @@ def _check_layer(output: str, layer: str, staged: Stage) -> None:
             "a layer lies over the source's own frames, and there are none beneath a journey, a loop or a moving "
             "camera: leave --layer-out out"
         )
-    if takes_frames(output) and takes_frames(layer):
-        same = Path(frame_pattern(output)).resolve() == Path(frame_pattern(layer)).resolve()
-    else:
-        same = Path(output).resolve() == Path(layer).resolve()
-    if same:
+    many = [Path(frame_pattern(path)) for path in (output, layer) if takes_frames(path)]
+    one = [path for path in (output, layer) if not takes_frames(path)]
+    same = len({path.resolve() for path in (*many, *map(Path, one))}) == 1
+    if same or (len(one) == 1 and _holds(one[0], many[0])):
         raise SinkError(f"{layer} is the output itself: give --layer-out another name")
     spare_inputs(layer, recipe)
 
@@ -120,8 +119,9 @@ def spare_inputs(output: str, recipe: Recipe) -> None:
     for path in (*led, recipe.network.weights, recipe.music.music, recipe.temporal.cuts, recipe.finish.mask):
         if path and os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output):
             raise SinkError(f"{output} is an input itself: give the output another name")
-    if recipe.finish.mask and takes_frames(output) and _holds(recipe.finish.mask, Path(frame_pattern(output))):
-        raise SinkError(f"{output} would replace the mask {recipe.finish.mask}: give another folder or pattern")
+    for path in filter(None, (*led, recipe.finish.mask)) if takes_frames(output) else ():
+        if _holds(path, Path(frame_pattern(output))):
+            raise SinkError(f"{output} would replace pictures of {path}: give another folder or pattern")
 
 
 def _holds(path: str, pattern: Path) -> bool:

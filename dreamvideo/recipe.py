@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,8 +22,6 @@ import tomli_w
 
 from . import schedule
 from .errors import RecipeError
-
-WEIGHED = re.compile(r"(?P<path>.+)=(?P<weight>(?!.*\.[A-Za-z]\w*\s*$).+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -307,14 +304,15 @@ class Recipe:
 
 
 def guides(text: str) -> list[tuple[str, str]]:
-    """Split `a.jpg=1,b.mp4=0.5` into paths and what stands after the equals sign; a path alone may hold one, or commas.
+    """Split `a.jpg=1,b.mp4=pulse(beat, decay=0.2)` into paths and weights, which may be left out.
 
-    What stands there is a weight unless it ends as a file does, in a dot and letters.
+    A path may hold equals signs, but no commas. What stands behind one is a weight if it can be read as a curve.
     """
     found = []
-    for part in schedule.split(text) if WEIGHED.search(text) or "," in text else [text]:
-        match = WEIGHED.fullmatch(part.strip())
-        found.append((match["path"].strip(), match["weight"].strip()) if match else (part.strip(), ""))
+    for part in map(str.strip, schedule.split(text)):
+        signs = [i for i, c in enumerate(part) if c == "=" and part[i - 1] not in "<>!=" and part[i + 1 : i + 2] != "="]
+        sign = next((i for i in signs if schedule.is_curve(part[i + 1 :])), len(part))
+        found.append((part[:sign].strip(), part[sign + 1 :].strip()))
     return [(path, weight) for path, weight in found if path]
 
 

@@ -157,6 +157,17 @@ def split(text: str) -> list[str]:
     return parts
 
 
+def is_curve(text: str) -> bool:
+    """Tell whether a text has the form of a number, an expression or keyframes; a file's name has not, by its dot."""
+    if text.strip().startswith("{"):
+        return True
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return not any(isinstance(node, ast.Attribute) for node in ast.walk(tree))
+
+
 def parse(text: str, named: Iterable[str] = ()) -> ast.Expression:
     """Read an expression into a tree that holds nothing but numbers, known names, operators and functions.
 

@@ -80,6 +80,8 @@ def set_up(source: Info, recipe: Recipe, output: str, keep: Path | None = None) 
         )
         if not seconds:
             raise RecipeError(f"say how long the film of {source.path} is to be: --seconds 10, or --music song.mp3")
+        if camera.then_zoom and not recipe.clip.seconds:
+            recipe = recipe.set(f"clip.seconds={float(seconds)}")
         recipe = recipe.set("camera.then_zoom=0.0")
         info = replace(source, kind="sequence", count=_frames(seconds, source.rate), number=1)
     elif source.kind != "still":

@@ -12,7 +12,7 @@ import torch
 from conftest import ffmpeg
 from skimage import data
 
-from dreamvideo import Engine, Frame, Recipe, SourceError, objective
+from dreamvideo import Engine, Frame, Recipe, RecipeError, SourceError, objective
 from dreamvideo.recipe import guides, parse_time
 from dreamvideo.timeline import Timeline
 
@@ -45,6 +45,9 @@ def goal(engine: Engine, index: int) -> objective.Objective:
         ("a.jpg=1-smooth(t/5),b.mp4=max(rms, 0.5)", [("a.jpg", "1-smooth(t/5)"), ("b.mp4", "max(rms, 0.5)")]),
         ("x/y=2/a.jpg=0.5, b.png", [("x/y=2/a.jpg", "0.5"), ("b.png", "")]),
         ("frames/%05d.png=2", [("frames/%05d.png", "2")]),
+        ("a.png=1-pulse(t, decay=0.3),b.png", [("a.png", "1-pulse(t, decay=0.3)"), ("b.png", "")]),
+        ("a.png={0s=1, 0.1s=0},b.png=1", [("a.png", "{0s=1, 0.1s=0}"), ("b.png", "1")]),
+        ("a.png=t<0.1,b=c.png=t>=0.1,d.png=t==1", [("a.png", "t<0.1"), ("b=c.png", "t>=0.1"), ("d.png", "t==1")]),
     ],
 )
 def test_a_list_of_guides_is_read(text: str, found: list[tuple[str, str]]) -> None:
@@ -78,6 +81,12 @@ def test_statistics_lead_to_the_guides_own(tmp_path: Path) -> None:
     led = engine(str(path), "network.guide_form=statistics", "dream.octaves=1", "dream.iterations=10").dreamer
     image = torch.from_numpy(cv2.resize(data.astronaut(), (96, 96)).astype(np.float32) / 255).permute(2, 0, 1)
     assert led.value(image + led(image)) > 1.5 * led.value(image)
+
+
+def test_a_guide_needs_a_layer_to_lead_by(tmp_path: Path) -> None:
+    path = still(tmp_path / "a.png", data.coffee())
+    with pytest.raises(RecipeError, match="name a layer, too"):
+        Engine(Recipe().merge({"network": {"guide": str(path), "layers": "class:peacock"}}))
 
 
 def test_a_guide_that_is_not_there_is_told(tmp_path: Path) -> None:

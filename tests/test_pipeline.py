@@ -22,6 +22,7 @@ from dreamvideo.flow import Motion
 from dreamvideo.metrics import Stability, exact_motion
 from dreamvideo.pipeline import read_ahead
 from dreamvideo.recipe import Clip, Finish, Temporal, preset_tables, presets
+from dreamvideo.score import Score
 from dreamvideo.timeline import Timeline
 
 DARK = np.zeros((8, 8), np.uint8)
@@ -269,6 +270,23 @@ def test_louder_weights_alone_are_no_other_dream(quick: Recipe, photo: np.ndarra
     assert [g.reached for g in louder] == pytest.approx(
         [g.reached for g in plain], rel=0.1
     )  # but for rounding, which grows; five times as loud would show
+
+
+@pytest.mark.parametrize("weight", ["clamp(4 * t - 1, 0, 1)", "clamp(1 - 4 * t, 0, 1)", "abs(t - 0.4) > 0.2"])
+def test_a_weight_of_nothing_rests_the_dream_and_no_more(weight: str, quick: Recipe, photo: np.ndarray) -> None:
+    """Silence, say: what is dreamed stays as it is, and what is not yet is dreamed as soon as there is a weight."""
+    frames = list(film(*[np.roll(photo, shift, 1) for shift in range(10)]))
+    timeline = Timeline(Fraction(10), 10)
+    strengths = {}
+    for written in ("1", weight):
+        engine = Engine(quick.set(f"network.layers=blocks.5={written}"), timeline)
+        shown = [state.layer for _, state in render(frames, engine)]
+        strengths[written] = [float(layer.abs().mean()) for layer in shown]
+    asked = [Score(engine.recipe, timeline).at(index).network.layers for index in range(10)]
+    begun = next(index for index, layers in enumerate(asked) if layers != "blocks.5=0")
+    assert strengths[weight][:begun] == [0.0] * begun
+    for number, usual in zip(strengths[weight][begun:], strengths["1"][begun:], strict=True):
+        assert number > 0.6 * usual
 
 
 MUSICAL = ("breathe", "pulse", "spectrum", "switch")  # these need a song,

@@ -115,6 +115,8 @@ def _dream(job: Job, recipe: Recipe) -> int:
     from .. import job as jobs
 
     _check_recipe_path(job)
+    if job.plan and job.preview:
+        raise DreamError("--plan is of the whole render: leave --preview out")
     if job.plan:
         from ..forecast import forecast
 

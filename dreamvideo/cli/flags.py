@@ -53,16 +53,16 @@ def parse(
 def _base(argv: list[str]) -> Recipe:
     """Return the recipe that the flags are laid over."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", default="")
-    first.add_argument("--recipe", default="")
-    first.add_argument("--set", action="append", default=[])
+    first.add_argument("--preset", default="", nargs="?")  # without a value, the other reader complains
+    first.add_argument("--recipe", default="", nargs="?")
+    first.add_argument("--set", action="append", default=[], nargs="?")
     given = first.parse_known_args(argv)[0] if not {"-h", "--help"} & set(argv) else first.parse_args([])
     base = Recipe()
     if given.preset:
         base = base.merge(preset_tables(given.preset))
     if given.recipe:
         base = base.merge(read_tables(given.recipe))
-    for assignment in given.set:
+    for assignment in filter(None, given.set):
         base = base.set(assignment)
     return base
 

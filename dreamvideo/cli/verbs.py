@@ -124,7 +124,7 @@ class Listing:
 
 def list_presets(argv: list[str]) -> int:
     """List the presets, print one, or draw a sheet of them; return the exit code."""
-    if len(argv) > 1 and not argv[1].startswith("-"):
+    if len(argv) > 1:
         return looking.presets(argv)
     asked = flags.read(Listing, "dreamvideo presets", PRESETS, argv)
     if asked.name:

@@ -105,9 +105,12 @@ def save_picture(file: Path, pixels: Pixels, comment: str = "") -> None:
         SinkError: it cannot be written.
     """
     unfinished, suffix = hidden(file, file.suffix), file.suffix.lower()
+    height, width = pixels.shape[:2]
     try:
         swapped = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
-        _, data = cv2.imencode(suffix, swapped, QUALITY.get(suffix, []))
+        done, data = cv2.imencode(suffix, swapped, QUALITY.get(suffix, []))
+        if not done:
+            raise SinkError(f"{file} could not be written: {suffix} holds no {width}x{height}, but .png does")
         unfinished.write_bytes(tagged(data.tobytes(), comment) if comment else data.tobytes())
         os.replace(unfinished, file)
     except (OSError, cv2.error) as error:

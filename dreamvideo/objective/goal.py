@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ..errors import RecipeError
 from .terms import LOGITS, Activations, Guided, Layer, Statistics, Term, View
 
 GUIDES: dict[str, type[Guided | Statistics]] = {"match": Guided, "statistics": Statistics}
@@ -85,6 +86,8 @@ def guided(
     for term in goal.terms:
         if term.name != LOGITS:
             pull[term.name] = pull.get(term.name, 0.0) + abs(term.weight)
+    if share and not pull:
+        raise RecipeError("a guide leads by layers, and there are classes alone: name a layer, too, like blocks.9=0.1")
     led: tuple[Guided | Statistics, ...] = tuple(
         GUIDES[form](layer, features[layer], weight * share * part / whole, name)
         for name, (features, part) in guides.items()

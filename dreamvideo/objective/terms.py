@@ -48,7 +48,8 @@ class View:
             count = activation.shape[axis - 2]
             index = (at / self.seen[axis] * count).floor().long().clamp(0, count - 1)
             activation = activation.index_select(axis - 2, index[None])
-            activation = activation * ((at >= 0) & (at < self.seen[axis]))
+            there = (at >= 0) & (at < self.seen[axis])
+            activation = activation * (there * (self.whole[axis] / self.seen[axis]) ** 0.5)  # of all, not of a part
         return activation
 
 

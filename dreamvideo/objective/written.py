@@ -91,8 +91,9 @@ def _logit(label: str, weight: float) -> Logit:
             raise RecipeError(f"there is no class {label}: they go from 0 to {len(names) - 1}")
         name = names[int(label)]
         return Logit(int(label), weight, name if names.index(name) == int(label) else label)  # two are called crane
-    wanted = label.lower().replace("_", " ")
-    plain = [name.lower() for name in names]
+    wanted = label.replace("_", " ")
+    plain = names if wanted in names else [name.lower() for name in names]
+    wanted = wanted if wanted in names else wanted.lower()
     if wanted not in plain:
         raise RecipeError(f"no class is called {label!r}{models.nearest(wanted, plain)}")
     return Logit(plain.index(wanted), weight, names[plain.index(wanted)])

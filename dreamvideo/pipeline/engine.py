@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -16,7 +17,7 @@ from ..compose import State
 from ..dream import Dreamer, resize
 from ..errors import RecipeError
 from ..flow import Field, Gray, Motion
-from ..guides import Guides
+from ..guides import Features, Guides
 from ..mask import Mask
 from ..mask import wanted as masked
 from ..media import DEFAULT_RATE, Frame
@@ -90,6 +91,7 @@ class Engine:
         self.mark = shots.rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
         self.network = features.to(self.device)
         self._guides: Guides | None = None
+        self._led: tuple[Network, list[Features], objective.Objective] | None = None  # the last one that was guided
         if paths := [path for path, _ in guides(network.guide)]:
             self._guides = Guides(paths, self._features, self.timeline.rate, self.timeline.begins)
         room, self.held = memory.left(network.memory, self.device)
@@ -110,7 +112,12 @@ class Engine:
         if self._guides is None:
             return goal
         weights = {path: float(weight or 1) for path, weight in guides(network.guide)}
-        return objective.guided(goal, self._guides.at(time, weights), network.guide_weight, network.guide_form)
+        led = self._guides.at(time, weights)
+        seen = [features for features, _ in led.values()]
+        if self._led is None or self._led[0] != network or any(a is not b for a, b in zip(self._led[1], seen)):  # noqa: B905
+            guided = objective.guided(goal, led, network.guide_weight, network.guide_form)
+            self._led = network, seen, guided
+        return self._led[2]
 
     def _features(self, pixels: Pixels) -> dict[str, Tensor]:
         """Return what a guide's picture holds at every place of every layer, (C, places)."""
@@ -230,7 +237,8 @@ class Engine:
         """
         now, image = self.aim(step.frame), self.image(step.frame)
         goal, motion = self.dreamer.objective, step.motion
-        changed = objective.difference(state.aim, goal) if state is not None and state.aim else 0.0
+        rests = not any(term.weight for term in goal.terms)  # nothing is climbed: the dream is carried as it is
+        changed = 0.0 if rests or state is None or not state.aim else objective.difference(state.aim, goal)
         if step.frame.held and state is not None:
             if state.ground is None:
                 picture = (image + state.layer).clamp(0, 1)
@@ -242,18 +250,21 @@ class Engine:
                 return image, state.layer, state
             motion = camera.motion(np.eye(3), *step.luma.shape[::-1])
         hear = self._listener(step.frame.index)
-        if state is None or motion is None:
+        if state is None or motion is None or not (state.governor.level or step.frame.held):
             carried = None
-            layer = self.dreamer(image, on_octave=hear) if step.fill is None else step.fill
+            layer = torch.zeros_like(image) if rests else step.fill
+            layer = self.dreamer(image, on_octave=hear) if layer is None else layer
         else:
             carried = compose.seed(state, image, motion.to(self.device), now.temporal, step.fill)
             carried = compose.turn(carried, changed)
             iterations, finest, steps = compose.effort(carried, now.dream.step, now.temporal)
+            iterations = 0 if rests else iterations
             layer = self.dreamer(image, step.frame.index, carried.layer, iterations, steps, finest, hear)
-        value = 0.0
-        if now.temporal.flow != "none" or step.frame.held:
+        value = math.nan
+        if not rests and (now.temporal.flow != "none" or step.frame.held):
             value = self.dreamer.value((image + layer).clamp(0, 1)) / goal.weight
-        return image, layer, replace(compose.settle(image, layer, step.luma, value, carried), aim=goal)
+        settled = compose.settle(image, layer, step.luma, value, carried)
+        return image, layer, replace(settled, aim=state.aim if rests and state is not None else goal)
 
     def _listener(self, index: int) -> Callable[[Tensor], None] | None:
         told = self.on_octave

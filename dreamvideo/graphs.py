@@ -39,8 +39,7 @@ class Graphs:
         if key in self._asked and key not in self._recorded:
             self._pool = self._pool or torch.cuda.graph_pool_handle()
             try:
-                with torch.cuda.device(examples[0].device):
-                    self._recorded[key] = record(step, self._pool, *examples)
+                self._recorded[key] = record(step, self._pool, *examples)
             except torch.OutOfMemoryError:  # a recording keeps its memory: without one there may be enough
                 self._recorded[key] = step
         self._asked.add(key)
@@ -55,14 +54,15 @@ def record(step: Step, pool: Any, *examples: Tensor) -> Step:
     Source: CUDA graphs, as PyTorch's notes on them describe their capture.
     """
     taken = [example.clone() for example in examples]
-    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):  # what libraries set up at their first call cannot be recorded
-        step(*taken)
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, pool=pool):
-        put = step(*taken)
+    with torch.cuda.device(examples[0].device):  # which need not be the first
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):  # what libraries set up at their first call cannot be recorded
+            step(*taken)
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=pool):
+            put = step(*taken)
 
     def replay(*given: Tensor) -> Tensor:
         for place, value in zip(taken, given, strict=True):

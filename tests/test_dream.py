@@ -12,7 +12,7 @@ import torch
 from conftest import tensor
 from skimage import data
 
-from dreamvideo import Engine, Recipe, RecipeError, dream, graphs, models, objective, tiles
+from dreamvideo import Engine, Recipe, RecipeError, graphs, models, objective, shaping, tiles
 from dreamvideo.dream import Dreamer, octave_sizes
 from dreamvideo.recipe import Dream, preset_tables
 
@@ -130,7 +130,7 @@ def test_laplacian_shaping_makes_every_band_equally_strong() -> None:
     y, x = np.mgrid[:64, :64]
     fine, coarse = np.sin(x * np.pi / 1.5), np.sin(y * np.pi / 24)
     mixed = torch.from_numpy(fine + 100 * coarse).float().expand(1, 3, 64, 64)
-    shaped = dream.laplacian(mixed)[0, 0].numpy()
+    shaped = shaping.laplacian(mixed)[0, 0].numpy()
     strength = [abs((shaped * wave).mean()) / (wave**2).mean() for wave in (fine, coarse)]
     assert 0.2 < strength[0] / strength[1] < 5  # it was 1 : 100
 
@@ -182,7 +182,7 @@ def test_a_shift_that_is_not_asked_for_rolls_as_far(photo: np.ndarray) -> None:
     """As on a GPU, where the picture is looked up at places worked out there."""
     image = tensor(photo)[None, :, :70]
     for shift in ((0, 0), (3, -5), (-512, 511)):
-        assert torch.equal(dream._looked_up(image, torch.tensor(shift)), image.roll(shift, (-2, -1)))
+        assert torch.equal(shaping._looked_up(image, torch.tensor(shift)), image.roll(shift, (-2, -1)))
 
 
 def test_a_step_is_recorded_when_it_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,9 +274,9 @@ def test_half_precision_points_the_same_way(photo: np.ndarray) -> None:
 
 def test_the_finest_octave_leaves_out_what_alternates_from_pixel_to_pixel(photo: np.ndarray) -> None:
     board = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(8, 8)[None, None]
-    assert dream.soften(board)[..., 1:-1, 1:-1].abs().max() < 1e-6
+    assert shaping.soften(board)[..., 1:-1, 1:-1].abs().max() < 1e-6
     ramp = torch.arange(16.0).repeat(16, 1)[None, None]
-    assert torch.allclose(dream.soften(ramp)[..., 1:-1], ramp[..., 1:-1])
+    assert torch.allclose(shaping.soften(ramp)[..., 1:-1], ramp[..., 1:-1])
     layer = Engine(Recipe().set("dream.octaves=1").set("dream.iterations=3")).dreamer(tensor(photo))
     spectrum = torch.fft.fft2(layer).abs().mean(0)
     assert spectrum[44:53, 44:53].mean() < 0.03 * spectrum[4:20, 4:20].mean()
@@ -285,8 +285,8 @@ def test_the_finest_octave_leaves_out_what_alternates_from_pixel_to_pixel(photo:
 def test_the_gradient_of_total_variation_is_autograds(photo: np.ndarray) -> None:
     image = tensor(photo)[None, :, :20, :30].requires_grad_()
     down, right = image.diff(dim=-2)[..., :-1], image.diff(dim=-1)[..., :-1, :]
-    (down.square() + right.square() + dream.ROUND**2).sqrt().sum().backward()
-    found = dream.variation(image.detach())
+    (down.square() + right.square() + shaping.ROUND**2).sqrt().sum().backward()
+    found = shaping.variation(image.detach())
     assert torch.allclose(found[..., 1:-2, 1:-2], image.grad[..., 1:-2, 1:-2], atol=1e-5)
 
 
@@ -307,21 +307,21 @@ def test_gaussian_shaping_is_three_blurs() -> None:
     blurred = [
         cv2.GaussianBlur(point[0, 0].numpy(), (0, 0), blur, borderType=cv2.BORDER_REPLICATE) for blur in (0.5, 1, 2)
     ]
-    assert np.allclose(dream.gaussian(point)[0, 1].numpy(), np.mean(blurred, 0), atol=2e-3)
+    assert np.allclose(shaping.gaussian(point)[0, 1].numpy(), np.mean(blurred, 0), atol=2e-3)
 
 
 def test_natural_colours_go_together() -> None:
     """A gradient that wants one channel alone takes the others along, the more the nearer they are in photos."""
     red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
-    r, g, b = dream.natural(red).flatten().tolist()
+    r, g, b = shaping.natural(red).flatten().tolist()
     assert r > g > b > 0
 
 
 def test_a_turned_picture_is_the_picture_turned(photo: np.ndarray) -> None:
     image = tensor(photo)[None, :, :, :80]
-    assert torch.allclose(dream.turned(image, torch.tensor(0.0), torch.tensor(1.0)), image, atol=1e-5)
+    assert torch.allclose(shaping.turned(image, torch.tensor(0.0), torch.tensor(1.0)), image, atol=1e-5)
     angle, scale = 20.0, 1.2
-    found = dream.turned(image, torch.tensor(math.radians(angle)), torch.tensor(scale))[0].permute(1, 2, 0).numpy()
+    found = shaping.turned(image, torch.tensor(math.radians(angle)), torch.tensor(scale))[0].permute(1, 2, 0).numpy()
     matrix = cv2.getRotationMatrix2D((39.5, 47.5), angle, scale)
     wanted = cv2.warpAffine(image[0].permute(1, 2, 0).numpy(), matrix, (80, 96), borderMode=cv2.BORDER_REFLECT)
     assert np.abs(found - wanted)[16:-16, 16:-16].mean() < 0.01

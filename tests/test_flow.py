@@ -10,7 +10,7 @@ import torch
 from conftest import tensor
 from skimage import data
 
-from dreamvideo import dream, flow
+from dreamvideo import flow, shaping
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_sampling_off_the_cpu_is_the_same(sharp: bool, reach: int, photo: np.nda
 
 
 def test_carrying_a_layer_on_and_on_keeps_it_sharp(photo: np.ndarray) -> None:
-    image = dream.soften(tensor(photo)[None])[0]  # as a dream's finest octave is
+    image = shaping.soften(tensor(photo)[None])[0]  # as a dream's finest octave is
     field = torch.full((2, 96, 96), 0.5)
     sharp = soft = image
     for _ in range(20):

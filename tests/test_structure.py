@@ -13,7 +13,7 @@ ORDER = [  # a room may import from the rows below its own, and from errors
     {"job", "report", "drawing", "forecast", "looks", "sheet"},
     {"loop", "stage", "outputs"},
     {"pipeline", "metrics", "shots", "outpaint", "flash", "mask"},
-    {"compose", "dream", "objective", "flow", "camera", "tiles", "graphs", "guides", "beside"},
+    {"compose", "dream", "objective", "flow", "camera", "tiles", "graphs", "shaping", "guides", "beside"},
     {"models", "media", "audio", "blend"},
     {"ffmpeg"},
     {"score"},
@@ -25,7 +25,7 @@ ORDER = [  # a room may import from the rows below its own, and from errors
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 WITHIN = {
     ("compose", "flow"), ("camera", "flow"), ("dream", "objective"), ("dream", "tiles"), ("dream", "graphs"),
-    ("guides", "beside"), ("pipeline", "shots"), ("pipeline", "outpaint"), ("pipeline", "mask"),
+    ("dream", "shaping"), ("guides", "beside"), ("pipeline", "shots"), ("pipeline", "outpaint"), ("pipeline", "mask"),
     ("metrics", "flash"), ("report", "job"), ("looks", "job"), ("looks", "sheet"),
     ("drawing", "report"), ("__main__", "cli"),
 }  # fmt: skip

@@ -44,7 +44,7 @@ def test_a_smaller_memory_is_told_as_more_tiles(tmp_path: Path) -> None:
     """Each in a process of its own, since what this one has held by now counts."""
     told = {}
     for memory in ("16GB", "4GB"):
-        asked = ["--plan", "--size", "3840x2160", "--device", "cpu", "--memory", memory]
+        asked = ["--plan", "--size", "3840x2160", "--device", "cpu", "--threads", "1", "--memory", memory]
         command = [sys.executable, "-m", "dreamvideo", SAMPLES / "astronaut.jpg", tmp_path / "o.png", *asked]
         told[memory] = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "in one piece" in told["16GB"]

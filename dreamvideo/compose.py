@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 import torch
 from torch import Tensor
 
 from .blend import blend, lum, with_lum
-from .flow import Gray, Motion, warp
+from .flow import Field, Gray, Motion, warp
 from .recipe import Finish, Temporal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .objective import Objective
 
 PROBE = 0.1  # strength of the dream that a frame's room is measured with
 RIPENING = 4  # frames for which uncovered ground goes on being dreamed harder
@@ -115,24 +111,45 @@ class Governor:
 
 
 @dataclass(frozen=True)
+class Trail:
+    """What the reading of a film leaves behind for its next frame.
+
+    Attributes:
+        index: number of that frame.
+        luma: the frame before, 8-bit luma (H, W), which its motion is measured against; None where there is none.
+        trusted: whether the last flow was believed.
+        moving: of a mask of motion, its peak and itself, (H, W) each in [0, 1], and the moment they are of, s.
+    """
+
+    index: int
+    luma: Gray | None = None
+    trusted: bool = True
+    moving: tuple[Field, Field, Fraction] | None = None
+
+
+@dataclass(frozen=True)
 class State:
-    """What travels from frame to frame, at full resolution and precision.
+    """What travels from frame to frame, at full resolution and precision: a render goes on from it exactly.
 
     Attributes:
         layer: the dream layer L = dream − frame, (3, H, W).
         ripeness: how far each pixel is dreamed, (1, H, W): 0 fresh, 1 fully.
         governor: what holds the shot at its strength.
-        luma: the frame itself, 8-bit luma (H, W), for the motion of the next.
-        aim: the objective that it was dreamed towards.
+        shares: of every term of the objective that it was dreamed towards, by what it is.
         ground: the one colour, (3, 1, 1), of a dream that lives on itself: all else in the picture is layer then.
+        reach: what is dreamed ahead of a moving camera: the place of the frame it is of, and its layer (3, H, W).
+        index: number of the frame that is dreamed next.
+        trail: from where on the film has to be read for that.
     """
 
     layer: Tensor
     ripeness: Tensor
     governor: Governor
-    luma: Gray
-    aim: Objective | None = None
+    shares: Mapping[str, float] = field(default_factory=dict)
     ground: Tensor | None = None
+    reach: tuple[int, Tensor] | None = None
+    index: int = 0
+    trail: Trail = Trail(0)
 
 
 def feed(picture: Tensor, state: State, objective: float) -> State:
@@ -200,14 +217,14 @@ def effort(carried: State, step: float, temporal: Temporal) -> tuple[int, int, T
     return iterations, finest, gentle + (full - gentle) * fresh
 
 
-def settle(image: Tensor, layer: Tensor, luma: Gray, objective: float, carried: State | None) -> State:
+def settle(image: Tensor, layer: Tensor, objective: float, carried: State | None) -> State:
     """Return the state after a frame: the part of the layer (3, H, W) that shows, and one frame more of ripeness."""
     layer = (image + layer).clamp(0, 1) - image
     if carried is None:
-        return State(layer, torch.ones_like(image[:1]), Governor.start(image, layer, objective), luma)
+        return State(layer, torch.ones_like(image[:1]), Governor.start(image, layer, objective))
     ripeness = (carried.ripeness + 1 / RIPENING).clamp(0, 1)
     fresh = 1 - float(carried.ripeness.mean())
-    return State(layer, ripeness, carried.governor.after(image, objective, fresh), luma, ground=carried.ground)
+    return State(layer, ripeness, carried.governor.after(image, objective, fresh), ground=carried.ground)
 
 
 def _colour(layer: Tensor) -> Tensor:

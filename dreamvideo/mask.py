@@ -21,6 +21,7 @@ ATTACK, RELEASE = 0.12, 0.4  # s in which motion comes to count, and in which it
 NEAR = 0.012  # of the short side, over which a mask of motion or edges is softened
 FINE = 0.003  # of the short side: what is smaller makes no edge
 FIRM, WIDE = 0.05, 8.0  # px; sigma that softens nothing, and that a small picture is softened by
+Trace = tuple[Field, Field, Fraction]
 FAINT, CLEAR = 0.04, 0.2  # steps of luma, white = 1, that count as no edge and as a full one
 
 
@@ -65,6 +66,15 @@ class Mask:
             mask = 1 - mask
         return softened(mask, finish.feather / 100)
 
+    @property
+    def moving(self) -> Trace | None:
+        """What is remembered of the frames so far, by a mask of motion."""
+        return self._moving.trace
+
+    @moving.setter
+    def moving(self, trace: Trace | None) -> None:
+        self._moving.trace = trace
+
     def close(self) -> None:
         """Stop reading; another frame opens it again."""
         if self._beside is not None:
@@ -84,31 +94,32 @@ class Moving:
     """What moves against the picture as a whole, followed along its motion so that it does not flicker.
 
     The picture as a whole moves as its median does: a hand-held or panning camera moves nothing.
+
+    Attributes:
+        trace: what is remembered of the frames so far: how much moved lately and the mask, and the moment, s.
     """
 
     def __init__(self) -> None:
-        self._peak: Field | None = None
-        self._mask: Field | None = None
-        self._time = Fraction(0)
+        self.trace: Trace | None = None
 
     def after(self, frame: Frame, motion: Motion | None, repeats: bool = False) -> Field:
         """Return the mask of the next frame, (H, W), 0 … 1; it begins at 0 with every shot (see `Mask.at`)."""
-        seconds, self._time = float(frame.time - self._time), frame.time
-        shape = frame.pixels.shape[:2]
-        peak, mask = self._peak, self._mask
-        if frame.held and mask is not None:  # what goes on moves no more as a film does
+        new: Field = np.zeros(frame.pixels.shape[:2], np.float32)
+        peak, mask, time = self.trace or (new, new, frame.time)
+        seconds = float(frame.time - time)
+        if frame.held and self.trace:  # what goes on moves no more as a film does
             return mask
-        new: Field = np.zeros(shape, np.float32)
-        if peak is None or mask is None or mask.shape != shape or (motion is None and not repeats) or seconds <= 0:
-            self._peak = self._mask = new
+        if mask.shape != new.shape or (motion is None and not repeats) or seconds <= 0:
+            self.trace = new, new, frame.time
             return new
         if motion is not None:
             there, trust = motion.flow.numpy(), motion.trust.numpy()[0]
             new = _speed(there, trust, seconds)
             peak, mask = _carried(peak, there) * trust, _carried(mask, there)
-        self._peak = np.maximum(new, peak * math.exp(-seconds / RELEASE))
-        self._mask = mask + (self._peak - mask) * (1 - math.exp(-seconds / ATTACK))
-        return self._mask
+        peak = np.maximum(new, peak * math.exp(-seconds / RELEASE))
+        mask = mask + (peak - mask) * (1 - math.exp(-seconds / ATTACK))
+        self.trace = peak, mask, frame.time
+        return mask
 
 
 def _speed(there: Field, trust: Field, seconds: float) -> Field:

@@ -39,6 +39,9 @@ class Ahead:
         order: the frames, in the order they are dreamed.
         between: a frame's view of the one before it in that order, (3, 3).
         image: the picture of a frame, (3, H, W), without its dream.
+
+    Attributes:
+        reach: the place of the furthest frame that is dreamed already, and its layer (3, H, W).
     """
 
     def __init__(
@@ -50,8 +53,7 @@ class Ahead:
     ):
         self._engine, self._order, self._between, self._image = engine, order, between, image
         self._place = {index: place for place, index in enumerate(order)}
-        self._until = -1  # place of the frame that is dreamed already
-        self._layer: Tensor | None = None
+        self.reach: tuple[int, Tensor] | None = None
 
     def fill(self, index: int, state: State) -> Tensor | None:
         """Return a ripe layer (3, H, W) for a frame, to take where it uncovers ground; None where it uncovers none.
@@ -62,8 +64,8 @@ class Ahead:
         place = self._place[index]
         if place == 0 or _uncovered(self._view(place, place - 1), width, height) < RIM:
             return None
-        if place > self._until or self._layer is None:
-            self._until, self._layer = self._reach(place, state)
+        if self.reach is None or place > self.reach[0]:
+            self.reach = self._reach(place, state)
         return self._from_ahead(place)
 
     def join(self, index: int, state: State, kept: Mapping[int, Tensor]) -> Tensor:
@@ -72,14 +74,15 @@ class Ahead:
         """
         place = self._place[index]
         if place == 0:
-            self._until, self._layer = self._reach(0, state, kept)
-        return kept[index] if place > self._until else self._from_ahead(place)
+            self.reach = self._reach(0, state, kept)
+        return kept[index] if self.reach is None or place > self.reach[0] else self._from_ahead(place)
 
     def _from_ahead(self, place: int) -> Tensor:
-        assert self._layer is not None
-        height, width = self._layer.shape[-2:]
-        here = np.linalg.inv(self._view(self._until, place))
-        return flow.warp(self._layer, camera.motion(here.astype(float), width, height).flow.to(self._layer.device))
+        assert self.reach is not None
+        until, layer = self.reach
+        height, width = layer.shape[-2:]
+        here = np.linalg.inv(self._view(until, place))
+        return flow.warp(layer, camera.motion(here.astype(float), width, height).flow.to(layer.device))
 
     def _view(self, place: int, before: int) -> Matrix:
         """Return a frame's view of an earlier one, (3, 3), both by their places in the order."""

@@ -286,6 +286,6 @@ def test_an_odd_still_is_measured(quick: Recipe, tmp_path: Path) -> None:
 def test_a_camera_that_turns_back_dreams_no_further_ahead(engine: Engine) -> None:
     track = path({"pan_x": "0.5 * cos(pi * t)"}, 2)
     ahead = outpaint.Ahead(engine, range(48), lambda k, _: track.steps[k], lambda k, s: torch.zeros(3, H, W))
-    state = compose.settle(torch.full((3, H, W), 0.5), torch.zeros(3, H, W), np.zeros((H, W), np.uint8), 1.0, None)
+    state = compose.settle(torch.full((3, H, W), 0.5), torch.zeros(3, H, W), 1.0, None)
     until, _ = ahead._reach(1, state)
     assert 8 <= until <= 12  # where the pan turns round

@@ -42,7 +42,7 @@ def shift(h: int, w: int, dx: float, trust: float = 1) -> Motion:
 def held(layer: torch.Tensor, ripeness: float = 1.0, **governor: float) -> State:
     """A state whose governor is content with the layer as it is."""
     content = replace(Governor.start(GREY, layer, 1.0), colour=layer.mean((1, 2), keepdim=True))
-    return State(layer, torch.full((1, 8, 8), ripeness), replace(content, **governor), DARK)
+    return State(layer, torch.full((1, 8, 8), ripeness), replace(content, **governor))
 
 
 def test_the_seed_is_the_warped_layer_a_little_less_where_the_flow_is_lost() -> None:

@@ -55,6 +55,11 @@ class Objective:
         return sum(abs(term.weight) for term in self.terms) or 1.0
 
     @property
+    def shares(self) -> dict[str, float]:
+        """How much of the whole each term is, by what it is."""
+        return {term.key: term.weight / self.weight for term in self.terms}
+
+    @property
     def layers(self) -> list[str]:
         """The layers whose activations it asks for, each once."""
         return list(dict.fromkeys(term.name for term in self.terms))
@@ -97,7 +102,6 @@ def guided(
     return Objective((*own.terms, *led), fades=goal.fades or 0 < share < 1)
 
 
-def difference(before: Objective, now: Objective) -> float:
+def difference(before: Mapping[str, float], now: Mapping[str, float]) -> float:
     """Return how much of an objective is new, 0 … 1: what its terms' shares have gained over those before."""
-    was, is_ = ({term.key: term.weight / goal.weight for term in goal.terms} for goal in (before, now))
-    return sum(abs(is_.get(key, 0.0) - was.get(key, 0.0)) for key in {*was, *is_}) / 2
+    return sum(abs(now.get(key, 0.0) - before.get(key, 0.0)) for key in sorted({*before, *now})) / 2

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import camera, compose, flow, memory, models, objective, shots, tiles
-from ..compose import State
+from ..compose import State, Trail
 from ..dream import Dreamer, resize
 from ..errors import RecipeError
 from ..flow import Field, Gray, Motion
@@ -44,6 +44,7 @@ class Step:
         fill: a dream layer (3, H, W) of this frame, to take where nothing is carried.
         path: the camera's, which the frame is seen through and the luma is not.
         mask: how much of the dream the frame shows, (H, W) in [0, 1]; None for all of it everywhere.
+        trail: from where on the film has to be read for the frame after this one.
     """
 
     frame: Frame
@@ -53,6 +54,7 @@ class Step:
     fill: Tensor | None = None
     path: camera.Path | None = None
     mask: Field | None = None
+    trail: Trail = Trail(0)
 
 
 class Engine:
@@ -61,6 +63,7 @@ class Engine:
     Args:
         recipe: what to dream.
         timeline: what its curves are read against; without, they stay as they are at 0 s, and the camera rests.
+        room: bytes that a frame and an ascent step may take together; what there is, by the recipe, if None.
 
     Attributes:
         on_octave: told the number of every frame that is dreamed and the dream of each of its octaves, (3, h, w).
@@ -70,7 +73,7 @@ class Engine:
             that cannot be had, or a curve that cannot be read.
     """
 
-    def __init__(self, recipe: Recipe, timeline: Timeline | None = None):
+    def __init__(self, recipe: Recipe, timeline: Timeline | None = None, room: float | None = None):
         network = recipe.network
         self.recipe, self.filming = recipe, timeline is not None
         self.timeline = timeline or Timeline(
@@ -94,9 +97,10 @@ class Engine:
         self._led: tuple[Network, list[Features], objective.Objective] | None = None  # the last one that was guided
         if paths := [path for path, _ in guides(network.guide)]:
             self._guides = Guides(paths, self._features, self.timeline.rate, self.timeline.begins)
-        room, self.held = memory.left(network.memory, self.device)
+        left, self.held = memory.left(network.memory, self.device)
         beside = tiles.STILL if timeline is not None and timeline.count == 1 else tiles.FRAME
         first = self.score.at(0)
+        room = left if room is None else room
         self.dreamer = Dreamer(self.network, self._goal(first, Fraction(0)), first.dream, room, beside)
 
     @staticmethod
@@ -174,12 +178,15 @@ class Engine:
 
         return Ahead(self, order, lambda index, before: path.steps[index], ground)
 
-    def follow(self, frames: Iterable[Frame], last: Gray | None = None) -> Iterator[Step]:
+    def follow(self, frames: Iterable[Frame], trail: Trail | None = None) -> Iterator[Step]:
         """Yield every frame, as the camera shows it, with how it came from the one before.
 
-        `last` is the luma (H, W) of the frame before the first, as it was filmed, if there was one.
+        A `trail` is that of the frame before the first; None where nothing is known of it.
         """
-        trusted, path, known = True, None, False
+        last, trusted = (trail.luma, trail.trusted) if trail else (None, True)
+        path, known = None, False
+        if self.mask is not None:
+            self.mask.moving = trail.moving if trail else None
         for frame, cut in self.mark(frames):
             gray = flow.gray(frame.pixels)
             temporal = self.score.at(frame.index).temporal
@@ -188,7 +195,8 @@ class Engine:
             if frame.held and last is not None:
                 step = np.eye(3) if path is None else path.steps[frame.index]
                 moved = camera.motion(step, gray.shape[1], gray.shape[0])
-                yield Step(frame, gray, moved, path=path, mask=self._shows(frame))
+                mask = self._shows(frame)
+                yield Step(frame, gray, moved, path=path, mask=mask, trail=self._trail(frame, last, trusted))
                 continue
             own: Motion | None = None  # the film's, which the camera's is added to
             repeats = False
@@ -208,8 +216,14 @@ class Engine:
                 trusted = not lost
             shown = frame if path is None else replace(frame, pixels=camera.look(frame.pixels, path.view(frame.index)))
             motion = None if own is None else seen(own, path, frame.index, frame.index - 1)
-            yield Step(shown, gray, motion, repeats, path=path, mask=self._shows(frame, own, repeats, path))
+            mask = self._shows(frame, own, repeats, path)
+            yield Step(
+                shown, gray, motion, repeats, path=path, mask=mask, trail=self._trail(frame, gray, trusted)
+            )
             last = gray
+
+    def _trail(self, frame: Frame, luma: Gray, trusted: bool) -> Trail:
+        return Trail(frame.index + 1, luma, trusted, None if self.mask is None else self.mask.moving)
 
     def _shows(
         self, frame: Frame, motion: Motion | None = None, repeats: bool = False, path: camera.Path | None = None
@@ -238,7 +252,7 @@ class Engine:
         now, image = self.aim(step.frame), self.image(step.frame)
         goal, motion = self.dreamer.objective, step.motion
         rests = not any(term.weight for term in goal.terms)  # nothing is climbed: the dream is carried as it is
-        changed = 0.0 if rests or state is None or not state.aim else objective.difference(state.aim, goal)
+        changed = 0.0 if rests or state is None or not state.shares else objective.difference(state.shares, goal.shares)
         if step.frame.held and state is not None:
             if state.ground is None:
                 picture = (image + state.layer).clamp(0, 1)
@@ -263,8 +277,10 @@ class Engine:
         value = math.nan
         if not rests and (now.temporal.flow != "none" or step.frame.held):
             value = self.dreamer.value((image + layer).clamp(0, 1)) / goal.weight
-        settled = compose.settle(image, layer, step.luma, value, carried)
-        return image, layer, replace(settled, aim=state.aim if rests and state is not None else goal)
+        settled = compose.settle(image, layer, value, carried)
+        shares = state.shares if rests and state is not None else goal.shares
+        reach = None if state is None else state.reach
+        return image, layer, replace(settled, shares=shares, reach=reach)
 
     def _listener(self, index: int) -> Callable[[Tensor], None] | None:
         told = self.on_octave

@@ -111,6 +111,12 @@ def places(view: Matrix, x: NDArray[Any], y: NDArray[Any]) -> Field:
     return np.stack([across / depth, down / depth]).astype(np.float32)
 
 
+def apart(one: Matrix, other: Matrix, width: int, height: int) -> float:
+    """Return how far apart two views of a picture look at most, px."""
+    x, y = grid(one, width, height) - grid(other, width, height)
+    return float(np.hypot(x, y).max())
+
+
 # What follows is NumPy and OpenCV: a parallel torch operation on the thread that reads ahead slows the network down.
 
 

@@ -127,6 +127,9 @@ class Trail:
     moving: tuple[Field, Field, Fraction] | None = None
 
 
+START = Trail(0)
+
+
 @dataclass(frozen=True)
 class State:
     """What travels from frame to frame, at full resolution and precision: a render goes on from it exactly.
@@ -149,7 +152,7 @@ class State:
     ground: Tensor | None = None
     reach: tuple[int, Tensor] | None = None
     index: int = 0
-    trail: Trail = Trail(0)
+    trail: Trail = START
 
 
 def feed(picture: Tensor, state: State, objective: float) -> State:

@@ -86,7 +86,7 @@ class Picture:
         whole = path.view(self.count)  # the last view, as the first one's
         zoom = 1 / camera.shrinking(whole, self._width, self._height)
         self._nested = _nesting(whole, self._width, self._height) if abs(math.log(zoom)) > math.log(ZOOMS) else []
-        if not self._nested and (miss := _missed(whole, self._width, self._height)) > CLOSED:
+        if not self._nested and (miss := camera.apart(whole, np.eye(3), self._width, self._height)) > CLOSED:
             raise RecipeError(
                 f"the camera ends {miss:.0f} px from where it began, so the loop cannot close: zoom, turn by whole "
                 f"turns (--rotate {360 / float(self.count / rate):g} is one), or let what it does go back"
@@ -173,12 +173,6 @@ def _in_sight(place: NDArray[Any], width: int, height: int) -> bool:
     return bool(large and x.max() > 0 and y.max() > 0 and x.min() < width and y.min() < height)
 
 
-def _missed(whole: Matrix, width: int, height: int) -> float:
-    at = camera.grid(whole, width, height)
-    x, y = np.meshgrid(np.arange(width), np.arange(height))
-    return float(np.hypot(at[0] - x, at[1] - y).max())
-
-
 class Film:
     """The frames of a film, the last ones flowing into the first: kept on disk, as there they are seen twice.
 
@@ -197,7 +191,7 @@ class Film:
         self._tail = engine.masks()  # of the frames after the end; the engine's own is of the others
         self._path = engine.path(frames[0].pixels.shape[1], frames[0].pixels.shape[0])
         height, width = frames[0].pixels.shape[:2]
-        if self._path and (miss := _missed(self._path.view(count), width, height)) > CLOSED:
+        if self._path and (miss := camera.apart(self._path.view(count), np.eye(3), width, height)) > CLOSED:
             raise RecipeError(
                 f"the camera ends {miss:.0f} px from where it began, so the film's loop cannot close: let it go back"
             )

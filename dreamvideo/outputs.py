@@ -30,7 +30,9 @@ Watch = Callable[[Iterable[Frame]], Iterable[Frame]]
 
 
 @contextmanager
-def open_outputs(output: str, layer: str, staged: Stage, overwrite: bool) -> Iterator[tuple[media.Sink, Watch]]:
+def open_outputs(
+    output: str, layer: str, staged: Stage, overwrite: bool, aside: Path | None = None, comment: str = ""
+) -> Iterator[tuple[media.Sink, Watch]]:
     """Open an output, and that of the dream's layer if one is asked for.
 
     Args:
@@ -38,6 +40,8 @@ def open_outputs(output: str, layer: str, staged: Stage, overwrite: bool) -> Ite
         layer: what to write the layer to; empty for none.
         staged: what is rendered.
         overwrite: whether what stands there may be replaced.
+        aside: a folder for what is not whole yet (see `media.open_sink`).
+        comment: the recipe to be written into both; that of the stage if empty.
 
     Yields:
         A sink for the dreamed pictures, and what the frames have to pass through on their way to be dreamed.
@@ -46,15 +50,15 @@ def open_outputs(output: str, layer: str, staged: Stage, overwrite: bool) -> Ite
         SinkError: see `media.open_sink`; or there is no frame beneath for the layer to lie over.
     """
     info, recipe = staged.info, staged.recipe
-    comment = recipe.to_toml()
+    comment = comment or recipe.to_toml()
     if not layer:
-        with media.open_sink(output, info, recipe.encoding, comment, overwrite) as sink:
+        with media.open_sink(output, info, recipe.encoding, comment, overwrite, aside=aside) as sink:
             yield sink, lambda frames: frames
         return
     _check_layer(output, layer, staged)
     with (
-        media.open_sink(output, info, recipe.encoding, comment, overwrite) as sink,
-        media.open_sink(layer, info, Encoding(), comment, overwrite, alpha=True) as beside,
+        media.open_sink(output, info, recipe.encoding, comment, overwrite, aside=aside) as sink,
+        media.open_sink(layer, info, Encoding(), comment, overwrite, alpha=True, aside=aside) as beside,
     ):
         both = Layered(sink, beside, latest=info.kind == "still")
         yield both, both.watch
@@ -70,6 +74,7 @@ class Layered:
 
     def __init__(self, sink: media.Sink, layer: media.Sink, latest: bool):
         self.path, self.notices, self.count = sink.path, sink.notices, 0
+        self.depth = max(sink.depth, layer.depth)
         self._sink, self._layer = sink, layer
         self._frames: deque[Pixels] = deque(maxlen=1 if latest else None)
 

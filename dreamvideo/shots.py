@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,7 +23,7 @@ BLACK = 8  # 8-bit levels; a picture darker on average, for so many frames, is b
 RATE = 25.0  # the detectors count in frames; any will do
 COLUMN = "Start Time (seconds)"  # of PySceneDetect's own lists
 
-Rule = Callable[[Iterable[Frame]], Iterator[tuple[Frame, bool]]]
+Rule = Callable[[Iterable[Frame]], Generator[tuple[Frame, bool]]]
 
 
 def rule(cuts: str, start: Fraction = Fraction(0)) -> Rule:
@@ -42,7 +42,12 @@ def rule(cuts: str, start: Fraction = Fraction(0)) -> Rule:
     return lambda frames: listed(frames, [time - start for time in times])
 
 
-def find(frames: Iterable[Frame]) -> Iterator[tuple[Frame, bool]]:
+def known(begins: Collection[int]) -> Rule:
+    """Return what marks the frames of these numbers as those with which shots begin."""
+    return lambda frames: ((frame, frame.index in begins) for frame in frames)
+
+
+def find(frames: Iterable[Frame]) -> Generator[tuple[Frame, bool]]:
     """Yield every frame with whether a shot begins with it, two frames late; the first is not marked.
 
     Hard cuts are found by how far the change from one frame to the next stands out among its neighbours, shots that
@@ -81,7 +86,7 @@ def _small(frame: Frame) -> np.ndarray:
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
 
 
-def listed(frames: Iterable[Frame], times: list[Fraction]) -> Iterator[tuple[Frame, bool]]:
+def listed(frames: Iterable[Frame], times: list[Fraction]) -> Generator[tuple[Frame, bool]]:
     """Yield every frame with whether one of the times lies in it, from its own on to that of the next, a frame late."""
     rounded = [time + Fraction(1, 2000) for time in times]  # they are written to the millisecond
     waiting: Frame | None = None

@@ -44,15 +44,20 @@ class Stage:
     flows: int = 0
     notices: tuple[str, ...] = ()
 
-    def frames(self, source: Iterable[Frame]) -> Iterator[Frame]:
-        """Yield the frames of the source, as many as are filmed, and then the last of them, held to the end."""
+    def frames(self, source: Iterable[Frame], first: int = 0) -> Iterator[Frame]:
+        """Yield the frames of the source, as many as are filmed, and then the last of them, held to the end.
+
+        Where they are wanted from a later one than the `first`, the source has to begin with that, or with the last
+        one that is filmed.
+        """
         last = None
         for last in source:
-            yield last
+            if last.index >= first:
+                yield last
             if last.index + 1 >= self.filmed:
                 break
         if last is not None and last.index + 1 >= self.filmed:  # a damaged film ends where it ends
-            for index in range(self.filmed, self.timeline.count):
+            for index in range(max(self.filmed, first), self.timeline.count):
                 yield Frame(index, index / self.timeline.rate, last.pixels, held=True)
 
 
@@ -74,7 +79,7 @@ def set_up(source: Info, recipe: Recipe, output: str, keep: Path | None = None) 
     if camera.loop and camera.then_zoom:
         raise RecipeError("a loop has no end to go on from: take --loop or --then-zoom")
     filmed = source.count
-    if source.kind == "still" and _filmed(recipe, output):
+    if source.kind == "still" and makes_film(recipe, output):
         seconds = (
             seconds or Fraction(camera.then_zoom).limit_denominator(10**6) or (song.seconds if song else Fraction(0))
         )
@@ -119,7 +124,7 @@ def _song(source: Info, recipe: Recipe) -> _Song | None:
     return _Song(path, song_codec(path), Fraction(len(audio.decode(path)), audio.RATE))
 
 
-def _filmed(recipe: Recipe, output: str) -> bool:
+def makes_film(recipe: Recipe, output: str) -> bool:
     """Tell whether a film is to be made of a still."""
     wanted = bool(recipe.clip.seconds or recipe.music.music or recipe.camera.then_zoom or recipe.camera.loop)
     return wanted or not (Path(output).suffix.lower() in STILLS or takes_frames(output))

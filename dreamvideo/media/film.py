@@ -97,7 +97,9 @@ class FilmSink:
     With `alpha` it is a film of RGBA, whose encoder is the file type's own.
     """
 
-    def __init__(self, path: str, info: Info, encoding: Encoding, comment: str, alpha: bool = False):
+    def __init__(
+        self, path: str, info: Info, encoding: Encoding, comment: str, alpha: bool = False, aside: Path | None = None
+    ):
         self.path, self.notices, self.count = path, [], 0
         self._info, self._comment = info, comment
         self._final, self._suffix = Path(path), Path(path).suffix.lower()
@@ -109,17 +111,18 @@ class FilmSink:
         self._alpha = alpha
         self._usual = LAYERS[self._suffix] if alpha else CODECS.get(self._codec, Codec("yuv420p"))
         self._pix_fmt = self._format(asked.pix_fmt)
-        self._deep = alpha or any(bits in self._pix_fmt for bits in ("10", "12", "14", "16"))
+        self.depth = 16 if alpha or any(bits in self._pix_fmt for bits in ("10", "12", "14", "16")) else 8
         self._pad = self._padding()
-        self._raw = hidden(self._final, ".mkv" if self._suffix in ANIMATIONS else self._suffix)
-        self._done = hidden(self._final, self._suffix)
+        self._aside = aside
+        self._raw = hidden(self._final, ".mkv" if self._suffix in ANIMATIONS else self._suffix, aside)
+        self._done = hidden(self._final, self._suffix, aside)
         self._behind = Behind(self._put)
         self._process = self._start(asked)
         if info.sound and not self._container.sound:
             self.notices.append(f"{self._suffix} holds no sound: the film's sound is left out")
 
     def write(self, image: Tensor) -> None:
-        self._behind(quantise(image, 16 if self._deep else 8))
+        self._behind(quantise(image, self.depth))
         self.count += 1
 
     def _put(self, pixels: Pixels) -> None:
@@ -153,7 +156,7 @@ class FilmSink:
         size = (self._info.width + self._pad[0]) * (self._info.height + self._pad[1]) * (4 if self._alpha else 3)
         try:
             with ffmpeg.writer(command) as rehearsal:
-                rehearsal.write(memoryview(bytes(size * (2 if self._deep else 1))))
+                rehearsal.write(memoryview(bytes(size * self.depth // 8)))
                 rehearsal.wait()
             return ffmpeg.writer(command)
         except ffmpeg.FFmpegError as error:
@@ -167,7 +170,7 @@ class FilmSink:
     def _command(self, encoding: Encoding) -> list[str]:
         info, (right, below) = self._info, self._pad
         size = f"{info.width + right}x{info.height + below}"
-        pixels = "rgba64le" if self._alpha else "rgb48le" if self._deep else "rgb24"
+        pixels = "rgba64le" if self._alpha else "rgb48le" if self.depth == 16 else "rgb24"
         raw = ["-f", "rawvideo", "-pix_fmt", pixels, "-s", size, "-r", str(info.rate)]
         options = self._usual.options
         if encoding.crf is not None and self._usual.quality:
@@ -298,7 +301,7 @@ class FilmSink:
         else:
             if rate > 50:
                 self.notices.append(f"most players show a GIF of {float(rate):g} frames per second slower: try .webp")
-            palette = hidden(self._final, ".png")
+            palette = hidden(self._final, ".png", self._aside)
             try:
                 ffmpeg.run([*raw, "-vf", "palettegen=stats_mode=full", "-y", f"file:{palette}"])
                 dither = "[0:v][1:v]paletteuse=dither=sierra2_4a:diff_mode=rectangle"

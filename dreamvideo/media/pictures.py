@@ -55,12 +55,13 @@ class FrameSink:
     def __init__(self, path: str, info: Info, comment: str):
         self.path, self.notices, self.count = path, [], 0
         self._pattern, self._info, self._comment = Path(frame_pattern(path)), info, comment
+        self.depth = _depth(self._pattern, info)
         self._behind, self._saved = Behind(self._save), 0
         if info.sound:
             self.notices.append("frames hold no sound: the film's sound is left out")
 
     def write(self, image: Tensor) -> None:
-        self._behind(quantise(image, _depth(self._pattern, self._info)))
+        self._behind(quantise(image, self.depth))
         self.count += 1
 
     def _save(self, pixels: Pixels) -> None:
@@ -83,11 +84,11 @@ class StillSink:
     def __init__(self, path: str, info: Info, comment: str):
         self.path, self.count = path, 0
         self.notices: list[str] = []
-        self._info, self._comment = info, comment
+        self.depth, self._comment = _depth(Path(path), info), comment
         self._pixels: Pixels | None = None
 
     def write(self, image: Tensor) -> None:
-        self._pixels = quantise(image, _depth(Path(self.path), self._info))
+        self._pixels = quantise(image, self.depth)
         self.count += 1
 
     def commit(self, whole: bool) -> None:
@@ -132,9 +133,10 @@ def _depth(file: Path, info: Info) -> int:
     return info.depth if file.suffix.lower() in (".png", ".tif", ".tiff") else 8
 
 
-def hidden(final: Path, suffix: str) -> Path:
-    """Return a free name beside the final one."""
-    handle, name = tempfile.mkstemp(prefix=f".{final.stem[:40]}-", suffix=suffix, dir=final.parent)
+def hidden(final: Path, suffix: str, aside: Path | None = None) -> Path:
+    """Return a free name in another folder on the same disk, if there is one, or else beside the final one."""
+    there = aside if aside is not None and aside.stat().st_dev == final.parent.stat().st_dev else final.parent
+    handle, name = tempfile.mkstemp(prefix=f".{final.stem[:40]}-", suffix=suffix, dir=there)
     os.close(handle)
     os.chmod(name, 0o666 & ~_umask())
     return Path(name)

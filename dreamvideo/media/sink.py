@@ -30,6 +30,7 @@ class Sink(Protocol):
     path: str
     notices: list[str]
     count: int  # pictures taken so far
+    depth: int  # bits per channel that it keeps
 
     def write(self, image: Tensor) -> None:
         """Take the next picture, float RGB in [0, 1], (3, H, W); clamped and quantised here, once."""
@@ -43,7 +44,13 @@ class Sink(Protocol):
 
 @contextmanager
 def open_sink(
-    path: str, info: Info, encoding: Encoding, comment: str = "", overwrite: bool = False, alpha: bool = False
+    path: str,
+    info: Info,
+    encoding: Encoding,
+    comment: str = "",
+    overwrite: bool = False,
+    alpha: bool = False,
+    aside: Path | None = None,
 ) -> Iterator[Sink]:
     """Open an output for the frames of a source; on leaving without `commit`, nothing of it remains.
 
@@ -54,6 +61,7 @@ def open_sink(
         comment: the recipe, written into the file's metadata.
         overwrite: whether what stands there may be replaced.
         alpha: whether the pictures are RGBA, (4, H, W): without sound, in 16 bits where the file type holds them.
+        aside: a folder for what is not whole yet, if it lies on the same disk; else it lies hidden beside the output.
 
     Raises:
         SinkError: it exists already, is the input, cannot be written, or its kind does not suit the source.
@@ -69,7 +77,7 @@ def open_sink(
     elif _is_one_picture(path, info):
         sink = StillSink(path, info, comment)
     else:
-        sink = FilmSink(path, info, encoding, comment, alpha)
+        sink = FilmSink(path, info, encoding, comment, alpha, aside)
     try:
         yield sink
     finally:

@@ -58,6 +58,9 @@ class Source(Protocol):
 
     def __iter__(self) -> Iterator[Frame]: ...
 
+    def since(self, first: int) -> Iterator[Frame]:
+        """Yield the frames from one on. Of some films, whose index is wrong, others come: a reader has to look."""
+
 
 @contextmanager
 def open_source(path: str, clip: Clip | None = None) -> Iterator[Source]:
@@ -120,12 +123,17 @@ class FilmSource:
             cut=start > 0 or end is not None,
             notices=notices,
         )
+        self._times = taken
 
     def __iter__(self) -> Iterator[Frame]:
+        return self.since(0)
+
+    def since(self, first: int) -> Iterator[Frame]:
+        """See `Source`."""
         info, channel = self.info, self.info.depth // 8
         size, last = info.width * info.height * 3 * channel, bytearray()
-        with ffmpeg.reader(self._command()) as process:
-            for index in range(info.count):
+        with ffmpeg.reader(self._command(first)) as process:
+            for index in range(first, info.count):
                 data = process.read(size)
                 if len(data) < size and index == info.count - 1 > 0 and not self.film.constant:
                     data = last  # a varying rate may round its last frame away
@@ -139,21 +147,22 @@ class FilmSource:
             try:
                 process.wait()
             except ffmpeg.FFmpegError as error:
-                if index == 0:
+                if index == first:
                     raise SourceError(f"no frame of {info.path} can be decoded ({error}): is it complete?") from error
 
-    def _command(self) -> list[str]:
+    def _command(self, first: int) -> list[str]:
         info, film = self.info, self.film
-        seek, chain = ["-ss", _microseconds(info.start)] if info.start else [], ""
+        start = self._times[first] if first else info.start
+        seek, chain = ["-ss", _microseconds(start)] if start else [], ""
         if not film.constant:  # seeking would lose the frame that is being held: count from the beginning
-            seek, chain = [], f"fps={film.rate},trim=start={_microseconds(info.start)},setpts=PTS-STARTPTS,"
+            seek, chain = [], f"fps={film.rate},trim=start={_microseconds(start)},setpts=PTS-STARTPTS,"
         if film.hdr:
             chain += TONEMAP
         matrix = f":in_color_matrix={film.colour.matrix}:in_range={film.colour.range}" if self._is_yuv() else ""
         chain += f"scale={info.width}:{info.height}:out_range=2:flags={SWS}{matrix}"
         pixels = ["-f", "rawvideo", "-pix_fmt", "rgb24" if info.depth == 8 else "rgb48le"]
         return [
-            *seek, *ffmpeg.input_args(info.path), "-map", f"0:{film.stream}", "-frames:v", str(info.count),
+            *seek, *ffmpeg.input_args(info.path), "-map", f"0:{film.stream}", "-frames:v", str(info.count - first),
             "-vf", chain, "-fps_mode", "passthrough", *pixels, "pipe:1",
         ]  # fmt: skip
 
@@ -184,7 +193,11 @@ class Pictures:
         )  # fmt: skip
 
     def __iter__(self) -> Iterator[Frame]:
-        for index, file in enumerate(self.files):
+        return self.since(0)
+
+    def since(self, first: int) -> Iterator[Frame]:
+        """See `Source`."""
+        for index, file in enumerate(self.files[first:], first):
             pixels = _read(file)
             if pixels.shape != self.original or 8 * pixels.dtype.itemsize != self.info.depth:
                 raise SourceError(
@@ -202,6 +215,10 @@ class Noise:
         self.info, self._seed = Info(path, "still", width, height, rate, 1), seed
 
     def __iter__(self) -> Iterator[Frame]:
+        return self.since(0)
+
+    def since(self, first: int) -> Iterator[Frame]:
+        """See `Source`."""
         width, height = self.info.width, self.info.height
         generator = np.random.default_rng(self._seed)
         noise = np.zeros((height, width, 3), np.float32)
@@ -244,10 +261,14 @@ class AnimatedWebP:
         self.info = Info(path, "film", *_sized(clip.size, *size), rate, len(moments), notices=notices)
 
     def __iter__(self) -> Iterator[Frame]:
+        return self.since(0)
+
+    def since(self, first: int) -> Iterator[Frame]:
+        """See `Source`."""
         from PIL import Image
 
         with Image.open(self.path) as image:
-            for index, k in enumerate(self.taken):
+            for index, k in enumerate(self.taken[first:], first):
                 image.seek(k)
                 pixels = np.array(image.convert("RGB"))
                 yield Frame(index, index / self.info.rate, _resized(pixels, self.info))

@@ -57,7 +57,10 @@ class Objective:
     @property
     def shares(self) -> dict[str, float]:
         """How much of the whole each term is, by what it is."""
-        return {term.key: term.weight / self.weight for term in self.terms}
+        shares: dict[str, float] = {}
+        for term in self.terms:
+            shares[term.key] = shares.get(term.key, 0.0) + term.weight / self.weight
+        return shares
 
     @property
     def layers(self) -> list[str]:

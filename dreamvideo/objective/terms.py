@@ -10,6 +10,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 import torch
 from torch import Tensor
@@ -235,7 +236,7 @@ class Guided:
     @property
     def key(self) -> str:
         """What it is, its weight aside."""
-        return f"{self.name}~{self.guide}"
+        return f"{self.name}~{PurePath(self.guide).name}"  # wherever it lies
 
     def __str__(self) -> str:
         return f"{self.key}={self.weight:g}"
@@ -270,7 +271,7 @@ class Statistics:
     @property
     def key(self) -> str:
         """What it is, its weight aside."""
-        return f"{self.name}~statistics~{self.guide}"
+        return f"{self.name}~statistics~{PurePath(self.guide).name}"
 
     def __str__(self) -> str:
         return f"{self.key}={self.weight:g}"

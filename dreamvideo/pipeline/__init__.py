@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .engine import Engine, Step, as_image, seen
+from .checkpoint import pack, unpack
+from .engine import Engine, Step, as_image, device, seen
 from .reading import read_ahead
 from .rendering import STRETCH, render
 
-__all__ = ["STRETCH", "Engine", "Step", "as_image", "read_ahead", "render", "seen"]
+__all__ = ["STRETCH", "Engine", "Step", "as_image", "device", "pack", "read_ahead", "render", "seen", "unpack"]

@@ -8,14 +8,14 @@ from fractions import Fraction
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from ..compose import Governor, State, Trail, magnitude, rms
 
 SIZES = {"rms": rms, "magnitude": magnitude}  # what a governor may measure with
-NUMBERS = "state"  # under which all that is no tensor stands among the metadata
+NUMBERS = "numbers"  # what all that is no tensor stands under, as JSON
 
 
 def pack(state: State) -> bytes:
@@ -42,22 +42,21 @@ def pack(state: State) -> bytes:
         tensors |= {name: torch.from_numpy(mask) for name, mask in zip(("peak", "mask"), masks, strict=True)}
         numbers["moving"] = str(time)
     kept = {name: tensor.cpu().contiguous() for name, tensor in tensors.items() if tensor is not None}
-    return save(kept, {NUMBERS: json.dumps(numbers)})
+    kept[NUMBERS] = torch.frombuffer(bytearray(json.dumps(numbers).encode()), dtype=torch.uint8)
+    return save(kept)
 
 
-def unpack(path: str, device: torch.device) -> State:
-    """Read a state from a file of `pack`'s bytes, onto a device.
+def unpack(data: bytes, device: torch.device) -> State:
+    """Return the state of `pack`'s bytes, on a device.
 
     Raises:
-        ValueError: the file is no such one, or damaged.
+        ValueError: they are none, or damaged.
     """
     try:
-        with safe_open(path, "pt") as file:
-            numbers = json.loads(file.metadata()[NUMBERS])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-        return _state(tensors, numbers, device)
-    except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is no state of a render ({error})") from error
+        tensors = load(data)
+        return _state(tensors, json.loads(tensors.pop(NUMBERS).numpy().tobytes()), device)
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise ValueError(f"this is no state of a render ({error})") from error
 
 
 def _state(tensors: dict[str, Tensor], numbers: dict[str, Any], device: torch.device) -> State:
@@ -67,9 +66,7 @@ def _state(tensors: dict[str, Tensor], numbers: dict[str, Any], device: torch.de
     index, trusted = numbers["trail"]
     trail = Trail(index, tensors["luma"].numpy() if "luma" in tensors else None, trusted)
     if "moving" in numbers:
-        trail = replace(
-            trail, moving=(tensors["peak"].numpy(), tensors["mask"].numpy(), Fraction(numbers["moving"]))
-        )
+        trail = replace(trail, moving=(tensors["peak"].numpy(), tensors["mask"].numpy(), Fraction(numbers["moving"])))
     return State(
         there["layer"],
         there["ripeness"],

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import camera, compose, flow, memory, models, objective, shots, tiles
-from ..compose import State, Trail
+from ..compose import START, State, Trail
 from ..dream import Dreamer, resize
 from ..errors import RecipeError
 from ..flow import Field, Gray, Motion
@@ -54,7 +54,7 @@ class Step:
     fill: Tensor | None = None
     path: camera.Path | None = None
     mask: Field | None = None
-    trail: Trail = Trail(0)
+    trail: Trail = START
 
 
 class Engine:
@@ -82,7 +82,7 @@ class Engine:
         self.on_octave: Callable[[int, Tensor], None] | None = None
         self.mask = self.masks()
         self.score = Score(recipe, self.timeline)
-        self.device = _device(network.device)
+        self.device = device(network.device)
         if self.device.type == "cpu":
             memory.keep_pages()
         torch.backends.cudnn.deterministic = True  # a render again is the same render
@@ -217,9 +217,7 @@ class Engine:
             shown = frame if path is None else replace(frame, pixels=camera.look(frame.pixels, path.view(frame.index)))
             motion = None if own is None else seen(own, path, frame.index, frame.index - 1)
             mask = self._shows(frame, own, repeats, path)
-            yield Step(
-                shown, gray, motion, repeats, path=path, mask=mask, trail=self._trail(frame, gray, trusted)
-            )
+            yield Step(shown, gray, motion, repeats, path=path, mask=mask, trail=self._trail(frame, gray, trusted))
             last = gray
 
     def _trail(self, frame: Frame, luma: Gray, trusted: bool) -> Trail:
@@ -316,15 +314,20 @@ def as_image(pixels: NDArray[np.uint8] | NDArray[np.uint16], device: torch.devic
     return sent.permute(2, 0, 1).float() / np.iinfo(pixels.dtype).max
 
 
-def _device(name: str) -> torch.device:
+def device(name: str) -> torch.device:
+    """Return a device by its name; `auto` is the fastest there is.
+
+    Raises:
+        RecipeError: it cannot be used here.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
+        found = torch.device(name)
+        torch.zeros(1, device=found)
     except (RuntimeError, AssertionError) as error:
         raise RecipeError(f"the device {name!r} cannot be used here: take --device cpu or auto") from error
-    return device
+    return found
 
 
 def _precision(network: Network, device: torch.device) -> torch.dtype:

@@ -1,0 +1,206 @@
+"""The run folder: a render's plan, its finished pieces and the states it can go on from, each written whole or not.
+
+    out.mp4.dream/
+        plan.json                            what is rendered
+        00000000.mkv  00000000.json          a piece: frames from 0 on, without loss, and a checksum of each
+        00000025-1c291ca3.state              what frame 25 goes on from; the name holds its checksum
+        lock                                 held while somebody works on it
+
+A piece is there once its .json is, which is written last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..errors import DreamError, SinkError
+from ..media.names import PATTERN
+from .plan import Plan
+
+SUFFIX = ".dream"
+SPACED = 100  # frames; states that are no longer the latest are kept this far apart
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some frames, one after the other, in a file.
+
+    Attributes:
+        first: the number of the first.
+        sums: the checksum of every one.
+        path: of the file.
+    """
+
+    first: int
+    sums: tuple[int, ...]
+    path: Path
+
+    @property
+    def stop(self) -> int:
+        """The number of the frame after the last."""
+        return self.first + len(self.sums)
+
+
+def run_folder(output: str, work: str | Path | None) -> Path:
+    """Return where the run folder of an output lies: beside it, or in another folder."""
+    where = Path(output.rstrip("/"))
+    name = PATTERN.sub("frames", where.name) + SUFFIX
+    return (Path(work) if work else where.parent) / name
+
+
+class RunFolder:
+    """A run folder, locked until it is closed.
+
+    Args:
+        path: there or not yet.
+
+    Raises:
+        SinkError: it cannot be made.
+        DreamError: somebody else is at work on it.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path.absolute()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(self.path / "lock")
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise DreamError(f"another dreamvideo is at work on {path}: let it finish, or stop it") from None
+        except OSError as error:
+            raise SinkError(
+                f"cannot write into {self.path.parent} ({error.strerror}): choose another folder, or one for --work"
+            ) from error
+
+    @property
+    def plan(self) -> Plan | None:
+        """What is rendered here; None where nothing was begun."""
+        file = self.path / "plan.json"
+        return Plan.read(file) if file.exists() else None
+
+    def begin(self, plan: Plan) -> None:
+        """Keep a plan."""
+        self._write("plan.json", plan.text().encode())
+
+    @property
+    def assembling(self) -> bool:
+        """Whether the output has been begun, so that frames that stand in its place are its own."""
+        return (self.path / "assembling").exists()
+
+    def assemble(self) -> None:
+        """Note that the output is begun."""
+        self._write("assembling", b"")
+
+    def empty(self) -> None:
+        """Throw away what is in it."""
+        for file in self.path.iterdir():
+            if file.name != "lock":
+                file.unlink()
+
+    def pieces(self) -> list[Piece]:
+        """Return the pieces that are there, in order; what is no whole piece is none."""
+        return list(read_pieces(self.path))
+
+    def keep(self, piece: Piece, state: bytes) -> None:
+        """Take a piece, whose file is moved here, and the state after it.
+
+        Raises:
+            SinkError: there is no room for it.
+        """
+        try:
+            final = self.path / f"{piece.first:08d}.mkv"
+            _flushed(piece.path)
+            os.replace(piece.path, final)
+        except OSError as error:
+            raise _full(self.path, error) from error
+        record = {"first": piece.first, "size": final.stat().st_size, "sums": piece.sums}
+        self._write(f"{piece.first:08d}.json", json.dumps(record).encode())
+        self.save(piece.stop, state)
+
+    def save(self, index: int, state: bytes) -> None:
+        """Keep the state that a frame goes on from, and let go of what it makes needless."""
+        self._write(f"{index:08d}-{zlib.crc32(state):08x}.state", state)
+        *older, last = [number for number, _ in self._states() if number < index] or [0]
+        if last and last - (older[-1] if older else 0) < SPACED:
+            self._drop_states(last, last + 1)
+
+    def state(self, index: int) -> tuple[int, bytes] | None:
+        """Return the number of the latest frame, at or before one, whose state is there and whole, and that state."""
+        for number, file in reversed(self._states()):
+            data = file.read_bytes() if number <= index else b""
+            if data and file.stem.endswith(f"-{zlib.crc32(data):08x}"):
+                return number, data
+        return None
+
+    def drop(self, first: int) -> None:
+        """Let go of all pieces that reach beyond a frame, and of all states after it."""
+        for piece in self.pieces():
+            if piece.stop > first:
+                (self.path / f"{piece.first:08d}.json").unlink()
+                piece.path.unlink()
+        self._drop_states(first + 1, None)
+
+    def _states(self) -> list[tuple[int, Path]]:
+        return sorted((int(file.name[:8]), file) for file in self.path.glob("????????-????????.state"))
+
+    def _drop_states(self, first: int, stop: int | None) -> None:
+        for number, file in self._states():
+            if number >= first and (stop is None or number < stop):
+                file.unlink()
+
+    def _write(self, name: str, data: bytes) -> None:
+        whole, partial = self.path / name, self.path / f"{name}.part"
+        try:
+            partial.write_bytes(data)
+            _flushed(partial)
+            os.replace(partial, whole)
+            _flushed(self.path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise _full(self.path, error) from error
+
+    def close(self) -> None:
+        """Let others work on it; it is removed if nothing was ever kept in it."""
+        self._lock.release()
+        if not self.pieces() and not self._states():
+            self.remove()
+
+    def remove(self) -> None:
+        """Remove it with all that is in it."""
+        self._lock.release()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def read_pieces(folder: Path) -> Iterator[Piece]:
+    """Yield the pieces in a run folder, in order, whoever is at work on it."""
+    stop = 0
+    for file in sorted(folder.glob("????????.json")):
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+            piece = Piece(record["first"], tuple(record["sums"]), file.with_suffix(".mkv"))
+            if piece.first >= stop and piece.path.stat().st_size == record["size"]:
+                yield piece
+                stop = piece.stop
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # it is dreamed again
+
+
+def _flushed(path: Path) -> None:
+    """Make sure that a file or folder is on the disk, and not only on its way there."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _full(path: Path, error: OSError) -> SinkError:
+    return SinkError(f"{path} could not be written into ({error.strerror}): is the disk full?")

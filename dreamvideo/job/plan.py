@@ -1,0 +1,198 @@
+"""What is to be rendered, as plain data: enough to go on with it in another process, or on another machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+
+from .. import __version__
+from ..errors import DreamError
+from ..media.names import holds_frames, sequence_files
+from ..pipeline import device
+from ..recipe import Recipe, guides
+from ..stage import SOURCE
+
+READ = 2**24  # bytes of a file that are read at its beginning, at its end, and in between, to know it again
+BETWEEN = 64  # places in between, a MiB each
+OF_MANY = 2**16  # bytes read at either end of each of many files
+
+
+@dataclass(frozen=True)
+class Part:
+    """Frames from one on, and the recipe, as TOML, that they are dreamed by."""
+
+    first: int
+    recipe: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A render.
+
+    Attributes:
+        source, output, layer_out, save_octaves, keep: as for `dream_video`, absolute; empty for none.
+        parts: what it is dreamed by, from frame 0 on.
+        made_with: versions and the device, by name.
+        inputs: every file that it is made of, by its absolute path, and what it holds, as a digest.
+        width, height, depth: of the frames, and the bits per channel that are kept of them.
+        count: frames in all.
+        cuts: frames with which shots begin, in order, the first being 0.
+        sums: a checksum of every frame of the source, to know that it is the right one that is read.
+        threads, room: what frames are dreamed with (see `Engine`); another number of threads makes another dream.
+        overwrite: whether the output may replace what stands there.
+        comment: the recipe as the user gave it, to be written into the output.
+    """
+
+    source: str
+    output: str
+    layer_out: str
+    save_octaves: str
+    keep: str
+    parts: tuple[Part, ...]
+    made_with: dict[str, str]
+    inputs: dict[str, str]
+    width: int
+    height: int
+    depth: int
+    count: int
+    cuts: tuple[int, ...]
+    sums: tuple[int, ...]
+    threads: int
+    room: float | None
+    overwrite: bool
+    comment: str
+
+    def part(self, index: int) -> Part:
+        """Return the part that a frame belongs to."""
+        return next(part for part in reversed(self.parts) if part.first <= index)
+
+    def recipe(self, index: int = -1) -> Recipe:
+        """Return the recipe that a frame is dreamed by; that of the last one for −1."""
+        return Recipe.from_toml((self.part(index) if index >= 0 else self.parts[-1]).recipe)
+
+    def shot(self, index: int) -> int:
+        """Return the first frame of the shot that a frame belongs to."""
+        return max(cut for cut in self.cuts if cut <= index)
+
+    def text(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> Plan:
+        """Read a plan.
+
+        Raises:
+            DreamError: there is none, or none that can be read.
+        """
+        try:
+            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            data["parts"] = tuple(Part(**part) for part in data["parts"])
+            for key in ("cuts", "sums"):
+                data[key] = tuple(data[key])
+            return cls(**data)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DreamError(f"{path.parent} holds no render that can be gone on with ({error})") from error
+
+
+def differences(plan: Plan, now: Plan) -> list[str]:
+    """Return how a render that is asked for differs from one that was begun: what would make other frames of it."""
+    told = [
+        f"{name.replace('_', '-')} was {getattr(plan, name) or 'not asked for'}, and is {getattr(now, name) or 'not'}"
+        for name in ("source", "output", "layer_out", "save_octaves")
+        if getattr(plan, name) != getattr(now, name)
+    ]
+    told += _recipes(plan.recipe(), now.recipe())
+    told += [f"{name} was {was}, and is {now.made_with.get(name)}" for name, was in plan.made_with.items()
+             if now.made_with.get(name) != was]  # fmt: skip
+    told += [f"{path} has changed" for path, was in plan.inputs.items() if now.inputs.get(path, was) != was]
+    told += [f"{path} is gone" for path in plan.inputs if path not in now.inputs and not told]
+    return told
+
+
+def _recipes(was: Recipe, now: Recipe) -> list[str]:
+    """Return which of the parameters that frames are dreamed by differ; how the output is encoded is none of them."""
+    return [
+        f"{field.name}.{key} was {value!r}, and is {other.get(key)!r}"
+        for field in dataclasses.fields(was)
+        if field.name != "encoding"
+        for mine, other in [(_table(was, field.name), _table(now, field.name))]
+        for key, value in {**dict.fromkeys(other), **mine}.items()
+        if value != other.get(key)
+    ]
+
+
+def _table(recipe: Recipe, section: str) -> dict[str, Any]:
+    table = getattr(recipe, section)
+    return dict(table) if isinstance(table, dict) else dataclasses.asdict(table)
+
+
+def made_with(recipe: Recipe) -> dict[str, str]:
+    """Return what a dream depends on beside its recipe: the versions of what computes it, and the device."""
+    name = device(recipe.network.device)
+    told = torch.cuda.get_device_name(name) if name.type == "cuda" else name.type
+    return {"dreamvideo": __version__, "torch": torch.__version__, "opencv": cv2.__version__, "the device": told}
+
+
+def inputs(source: str, recipe: Recipe) -> dict[str, str]:
+    """Return every path that a render reads, absolute, and a digest of what it holds."""
+    found = {}
+    for path in (source, *_paths(recipe)):
+        if os.path.exists(path) or holds_frames(path):
+            found[os.path.abspath(path)] = digest(path)
+    return found
+
+
+def _paths(recipe: Recipe) -> list[str]:
+    led = [path for path, _ in guides(recipe.network.guide)]
+    return [*led, *filter(None, (recipe.network.weights, recipe.music.music, recipe.temporal.cuts, recipe.finish.mask))]
+
+
+def located(recipe: Recipe, where: Callable[[str], str]) -> Recipe:
+    """Return a recipe whose files lie elsewhere: `where` tells for a path. What names no file stays as it is."""
+
+    def to(path: str) -> str:
+        return where(path) if path and (os.path.exists(path) or holds_frames(path)) else path
+
+    network, music, cuts = recipe.network, recipe.music.music, recipe.temporal.cuts
+    led = ",".join(f"{to(path)}={weight}" if weight else to(path) for path, weight in guides(network.guide))
+    return recipe.merge(
+        {
+            "network": {"guide": led, "weights": to(network.weights)},
+            "music": {"music": music if music == SOURCE else to(music)},
+            "temporal": {"cuts": cuts if cuts in ("auto", "none") else to(cuts)},
+            "finish": {"mask": to(recipe.finish.mask)},
+        }
+    )
+
+
+def digest(path: str) -> str:
+    """Return what tells whether a file, or the files of a sequence, are the same again: of large ones, from samples."""
+    if holds_frames(path):
+        told = hashlib.blake2b(digest_size=16)
+        for file in sequence_files(path):
+            told.update(f"{file.name}\0{_sampled(file, OF_MANY, 0)}".encode())
+        return told.hexdigest()
+    return _sampled(Path(path), READ, BETWEEN)
+
+
+def _sampled(file: Path, ends: int, between: int) -> str:
+    told, size = hashlib.blake2b(digest_size=16), file.stat().st_size
+    told.update(str(size).encode())
+    with file.open("rb") as stream:
+        if size <= 2 * ends:
+            told.update(stream.read())
+            return told.hexdigest()
+        for start in (0, *(k * size // (between + 1) for k in range(1, between + 1)), size - ends):
+            stream.seek(start)
+            told.update(stream.read(ends if start in (0, size - ends) else 2**20))
+    return told.hexdigest()

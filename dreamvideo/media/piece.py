@@ -1,0 +1,110 @@
+"""Pieces: a few frames, kept as they are in a file of their own, until all is assembled; any player shows them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from .. import ffmpeg
+from ..errors import SinkError, SourceError
+from .pictures import Behind, Pixels, quantise
+
+LOSSLESS = ("-c:v", "ffv1", "-level", "3", "-g", "1", "-slicecrc", "1", "-slices", "4")
+
+
+def checksum(pixels: Pixels, every: int = 1) -> int:
+    """Return the CRC-32 of a picture (H, W, C), of every so many rows."""
+    return zlib.crc32(pixels[::every].tobytes())
+
+
+class PieceWriter:
+    """Writes a piece, frame by frame, on a thread of its own; killed on leaving without `close`.
+
+    Args:
+        path: of the file, ending in .mkv.
+        depth: bits per channel that are kept, 8 or 16.
+
+    Attributes:
+        sums: the checksum of every frame so far.
+    """
+
+    def __init__(self, path: Path, depth: int):
+        self.path, self.sums = path, list[int]()
+        self._depth = depth
+        self._behind = Behind(self._put)
+        self._process: ffmpeg.Process | None = None
+
+    def write(self, image: Tensor) -> None:
+        """Take the next picture, float RGB in [0, 1], (3, H, W).
+
+        Raises:
+            SinkError: an earlier one could not be written.
+        """
+        self._behind(quantise(image, self._depth))
+
+    def _put(self, pixels: Pixels) -> None:
+        try:
+            if self._process is None:
+                self._process = ffmpeg.writer(self._command(*pixels.shape[:2]))
+            self._process.write(memoryview(np.ascontiguousarray(pixels).tobytes()))
+        except ffmpeg.FFmpegError as error:
+            raise _failed(self.path, error) from error
+        self.sums.append(checksum(pixels))
+
+    def _command(self, height: int, width: int) -> list[str]:
+        given, kept = ("rgb24", "bgr0") if self._depth == 8 else ("rgb48le", "gbrp16le")
+        return [
+            "-f", "rawvideo", "-pix_fmt", given, "-s", f"{width}x{height}", "-i", "pipe:0", *LOSSLESS,
+            "-pix_fmt", kept, "-fps_mode", "passthrough", "-f", "matroska", "-y", f"file:{self.path}",
+        ]  # fmt: skip
+
+    def close(self) -> None:
+        """Finish the file.
+
+        Raises:
+            SinkError: it could not be written.
+        """
+        self._behind.finish()
+        self._behind.stop()
+        try:
+            if self._process is not None:
+                self._process.wait()
+                self._process.__exit__(None, None, None)
+        except ffmpeg.FFmpegError as error:
+            raise _failed(self.path, error) from error
+
+    def discard(self) -> None:
+        """Stop writing, if it still goes on, and remove what was written."""
+        if self._process is not None:
+            self._process.__exit__(None, None, None)
+        self._behind.stop()
+        self.path.unlink(missing_ok=True)
+
+
+def read_piece(path: Path, width: int, height: int, depth: int, sums: list[int]) -> Iterator[Pixels]:
+    """Yield the frames of a piece, RGB (H, W, 3).
+
+    Args:
+        path: of the file.
+        width, height, depth: of its frames.
+        sums: the checksum of each.
+
+    Raises:
+        SourceError: a frame is missing, or is not what was written.
+    """
+    kind, size = ("rgb24" if depth == 8 else "rgb48le"), 3 * width * height * depth // 8
+    command = [*ffmpeg.input_args(str(path)), "-f", "rawvideo", "-pix_fmt", kind, "-fps_mode", "passthrough", "pipe:1"]
+    with ffmpeg.reader(command) as process:
+        for wanted in sums:
+            data = process.read(size)
+            if len(data) < size or zlib.crc32(data) != wanted:
+                raise SourceError(f"{path} is damaged: remove it, and its frames are dreamed again")
+            yield np.frombuffer(data, np.uint8 if depth == 8 else "<u2").reshape(height, width, 3)
+
+
+def _failed(path: Path, error: Exception) -> SinkError:
+    return SinkError(f"{path} could not be written ({error}): is the disk full?")

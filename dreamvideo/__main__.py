@@ -5,8 +5,10 @@ import sys
 
 def run() -> None:
     """Run the command line and exit with its code."""
-    from .cli import main
-
+    try:
+        from .cli import main
+    except KeyboardInterrupt:
+        sys.exit(130)
     sys.exit(main())
 
 

@@ -6,9 +6,7 @@ Exit codes: 0 done, 1 an error with a remedy, 2 bad usage, 130 stopped by Ctrl-C
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,8 +16,8 @@ import tyro
 
 from ..errors import DreamError
 from ..recipe import Recipe
-from . import flags, looking, verbs
-from .terminal import Progress
+from . import flags, looking, running, verbs
+from .terminal import Progress, say
 
 DESCRIPTION = """Turn a film, a frame sequence or a picture into a deep dream.
 
@@ -29,6 +27,8 @@ DESCRIPTION = """Turn a film, a frame sequence or a picture into a deep dream.
   dreamvideo photo.jpg out.mp4 --seconds 20 --zoom 1.5    a journey into a picture (or into noise:)
   dreamvideo photo.jpg out.mp4 --music song.mp3 --preset pulse
   dreamvideo in.mp4 look.png --preview 12  the frame at 12 s, as it will look in the film
+  dreamvideo resume out.mp4.dream          go on with a render that was cut off; the same command again does, too
+  dreamvideo --batch jobs.toml             many of them, one after the other
   dreamvideo show out.mp4                  print the recipe a file was made with
   dreamvideo measure in.mp4 out.mp4        how steady and strong a dream is; more with measure --help
   dreamvideo curves look.toml --out curves.png   what changes over time, as a picture
@@ -39,7 +39,7 @@ DESCRIPTION = """Turn a film, a frame sequence or a picture into a deep dream.
 
 
 @dataclasses.dataclass(frozen=True)
-class Job(flags.Start):
+class Job(flags.Start, running.Running):
     """What to do, beside the recipe."""
 
     input: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="INPUT", help="film, picture, or frames")]]
@@ -58,9 +58,19 @@ class Job(flags.Start):
         str, tyro.conf.arg(metavar="DIR", help="write every frame's dream at every octave's size here, too")
     ] = ""
     save_recipe: Annotated[str, tyro.conf.arg(metavar="FILE", help="write the complete recipe here, too")] = ""
+    work: Annotated[
+        str, tyro.conf.arg(metavar="DIR", help="keep what is done in here, in OUTPUT.dream (empty: beside the output)")
+    ] = ""
+    restart: Annotated[
+        tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="throw away what an unfinished render left")
+    ] = False
+    since: Annotated[
+        str, tyro.conf.arg(name="from", metavar="TIME", help="keep what lies before, and dream the rest anew, by this")
+    ] = ""
 
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
+    "resume": running.resume,
     "measure": verbs.measure,
     "curves": verbs.curves,
     "layers": looking.layers,
@@ -75,12 +85,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(argv)
     except KeyboardInterrupt:
-        print("dreamvideo: stopped; nothing was written", file=sys.stderr)
+        say("dreamvideo: stopped; nothing was written")
         return 130
     except Exception as error:
         if os.environ.get("DREAMVIDEO_DEBUG"):
             raise
-        print("dreamvideo: " + " ".join(_told(error).split()), file=sys.stderr)
+        say("dreamvideo: " + " ".join(_told(error).split()))
         return 1
 
 
@@ -130,32 +140,16 @@ def _dream(job: Job, recipe: Recipe) -> int:
             )  # fmt: skip
         _save_recipe(job.save_recipe, recipe)
         return 0
-    asked = False
-
-    def ask(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        print("\nstopping after this frame; Ctrl-C again to stop at once", file=sys.stderr)
-
-    usual = signal.signal(signal.SIGINT, ask)
-    try:
-        with Progress() as progress:
-            result = jobs.dream_video(
-                job.input, job.output, recipe, overwrite=job.overwrite, layer_out=job.layer_out,
-                save_octaves=job.save_octaves, keep=_beside(job), on_event=progress, stop=lambda: asked,
-            )  # fmt: skip
-    finally:
-        signal.signal(signal.SIGINT, usual)
+    where = jobs.run_folder(job.output, job.work or None)
+    with running.working(where) as (progress, stop):
+        result = jobs.dream_video(
+            job.input, job.output, recipe, overwrite=job.overwrite, layer_out=job.layer_out,
+            save_octaves=job.save_octaves, keep=_beside(job), work=job.work or None, keep_work=job.keep_work,
+            checkpoint=job.checkpoint, restart=job.restart, since=job.since,
+            executor=running.executor(job.workers, job.cluster), on_event=progress, stop=stop,
+        )  # fmt: skip
     _save_recipe(job.save_recipe, recipe)
-    if not math.isnan(result.seam):
-        print(f"dreamvideo: seam error {result.seam:.3f} (1: as from any frame to the next)", file=sys.stderr)
-    if result.stopped:
-        kept = f"{result.path} holds the {result.done} frames that are done" if result.done else "nothing was written"
-        print(f"dreamvideo: stopped after {result.done} of {result.total} frames; {kept}", file=sys.stderr)
-        return 130
-    return 0
+    return running.tell(result)
 
 
 def _beside(job: Job) -> Path | None:

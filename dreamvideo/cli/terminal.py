@@ -1,37 +1,98 @@
-"""What the command line shows while it works."""
+"""What the command line shows while it works, and how it is asked to stop."""
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..job import Event
 
+BARS = 16  # workers that have a bar of their own
+STOPS = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, a polite kill, a terminal that is closed
+
+
+def say(text: str) -> None:
+    """Print a line to standard error; where that is closed, nobody reads it, and the work goes on."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
+
 
 class Progress:
-    """A terminal bar: frames, or what else there is, seconds for each, time left; notices stand above it."""
+    """A terminal bar: frames, or what else there is, seconds for each, time left; notices stand above it.
+
+    What is done beside dreaming has a bar of its own, and so has every one of several workers.
+    """
 
     def __init__(self, unit: str = "frame"):
         self._unit = unit
 
     def __enter__(self) -> Progress:
-        self._bar: Any = None
+        self._bars: dict[str, Any] = {}
         return self
 
     def __call__(self, event: Event) -> None:
+        with contextlib.suppress(OSError, ValueError):  # a render outlives its terminal
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
         from tqdm import tqdm
 
         if event.notice:
             tqdm.write(f"dreamvideo: {event.notice}", file=sys.stderr)
             return
-        if self._bar is None:
-            shape = f"{{l_bar}}{{bar}}| {{n_fmt}}/{{total_fmt}} {self._unit}s, {{rate_inv_fmt}}, {{remaining}} left"
-            self._bar = tqdm(total=event.total, unit=self._unit, bar_format=shape, smoothing=0.1)
-        self._bar.update(event.done - self._bar.n)
-        if event.done == event.total:  # what follows is no dreaming, and must not count as seconds per frame
-            self._bar.close()
+        key = event.doing or event.worker
+        if event.worker and key not in self._bars and len(self._bars) > BARS:
+            return
+        if key not in self._bars or self._bars[key].total != event.total:
+            self._begin(key, event)
+        bar = self._bars[key]
+        bar.update(event.done - bar.n)
+        if event.done >= event.total and not event.worker:  # what follows must not count as seconds per frame
+            bar.close()
+
+    def _begin(self, key: str, event: Event) -> None:
+        from tqdm import tqdm
+
+        if key in self._bars:
+            self._bars.pop(key).close()
+        shape = f"{{l_bar}}{{bar}}| {{n_fmt}}/{{total_fmt}} {self._unit}s, {{rate_inv_fmt}}, {{remaining}} left"
+        self._bars[key] = tqdm(
+            total=event.total, unit=self._unit, bar_format=shape, smoothing=0.1, desc=key or None,
+            initial=event.done if event.done < event.total else 0, leave=not key,
+        )  # fmt: skip
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        with contextlib.suppress(OSError, ValueError):
+            for bar in self._bars.values():
+                bar.close()
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Yield what tells whether the user has asked to stop: by Ctrl-C, SIGTERM or by closing the terminal, once.
+
+    A second time, KeyboardInterrupt is raised at once; after that, cleaning up is not disturbed any more.
+    """
+    asked = False
+    kinds = [getattr(signal, name) for name in STOPS if hasattr(signal, name)]
+
+    def ask(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            for kind in kinds:
+                signal.signal(kind, signal.SIG_IGN)
+            raise KeyboardInterrupt
+        asked = True
+        say("\ndreamvideo: stopping after this frame, and keeping what is done; once more to stop at once")
+
+    usual = {kind: signal.signal(kind, ask) for kind in kinds if signal.getsignal(kind) is not signal.SIG_IGN}
+    try:
+        yield lambda: asked
+    finally:
+        for kind, handler in usual.items():
+            signal.signal(kind, handler)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from .events import Event, Result
+from .folder import run_folder
+from .inline import Executor, inline
 from .run import assemble_now, dream_video, resume
 from .single import dream_image, preview
 
-__all__ = ["Event", "Result", "assemble_now", "dream_image", "dream_video", "preview", "resume"]
+__all__ = [
+    "Event", "Executor", "Result", "assemble_now", "dream_image", "dream_video", "inline", "preview", "resume",
+    "run_folder",
+]  # fmt: skip

@@ -25,7 +25,7 @@ WRITING = "writing"
 
 
 def assemble(
-    folder: RunFolder, plan: Plan, opened: media.Source, staged: Stage, told: set[str], on_event: Listener, stop: Stop
+    folder: RunFolder, plan: Plan, opened: media.Source, staged: Stage, told: list[str], on_event: Listener, stop: Stop
 ) -> Result:
     """Write the output from all pieces of a render.
 

@@ -26,6 +26,7 @@ from ..media.names import PATTERN
 from .plan import Plan
 
 SUFFIX = ".dream"
+LATEST = 10**8  # above the number of any state
 SPACED = 100  # frames; states that are no longer the latest are kept this far apart
 
 
@@ -128,17 +129,18 @@ class RunFolder:
     def save(self, index: int, state: bytes) -> None:
         """Keep the state that a frame goes on from, and let go of what it makes needless."""
         self._write(f"{index:08d}-{zlib.crc32(state):08x}.state", state)
-        *older, last = [number for number, _ in self._states() if number < index] or [0]
+        *older, last = [number for number, _ in _states(self.path) if number < index] or [0]
         if last and last - (older[-1] if older else 0) < SPACED:
             self._drop_states(last, last + 1)
 
+    def save_only(self, index: int, state: bytes) -> None:
+        """Keep a state, and no other."""
+        self.save(index, state)
+        self._drop_states(0, index)
+
     def state(self, index: int) -> tuple[int, bytes] | None:
         """Return the number of the latest frame, at or before one, whose state is there and whole, and that state."""
-        for number, file in reversed(self._states()):
-            data = file.read_bytes() if number <= index else b""
-            if data and file.stem.endswith(f"-{zlib.crc32(data):08x}"):
-                return number, data
-        return None
+        return latest_state(self.path, index)
 
     def drop(self, first: int) -> None:
         """Let go of all pieces that reach beyond a frame, and of all states after it."""
@@ -148,11 +150,8 @@ class RunFolder:
                 piece.path.unlink()
         self._drop_states(first + 1, None)
 
-    def _states(self) -> list[tuple[int, Path]]:
-        return sorted((int(file.name[:8]), file) for file in self.path.glob("????????-????????.state"))
-
     def _drop_states(self, first: int, stop: int | None) -> None:
-        for number, file in self._states():
+        for number, file in _states(self.path):
             if number >= first and (stop is None or number < stop):
                 file.unlink()
 
@@ -167,10 +166,15 @@ class RunFolder:
             partial.unlink(missing_ok=True)
             raise _full(self.path, error) from error
 
+    @property
+    def holds_work(self) -> bool:
+        """Whether there is anything in it that was dreamed."""
+        return bool(self.pieces() or _states(self.path))
+
     def close(self) -> None:
-        """Let others work on it; it is removed if nothing was ever kept in it."""
+        """Let others work on it; it is removed where there is nothing to go on with."""
         self._lock.release()
-        if not self.pieces() and not self._states():
+        if not self.holds_work:
             self.remove()
 
     def remove(self) -> None:
@@ -191,6 +195,19 @@ def read_pieces(folder: Path) -> Iterator[Piece]:
                 stop = piece.stop
         except (OSError, ValueError, KeyError, TypeError):
             continue  # it is dreamed again
+
+
+def latest_state(folder: Path, index: int = LATEST) -> tuple[int, bytes] | None:
+    """Return the number and bytes of the latest state in a run folder that is whole, at or before a frame."""
+    for number, file in reversed(_states(folder)):
+        data = file.read_bytes() if number <= index else b""
+        if data and file.stem.endswith(f"-{zlib.crc32(data):08x}"):
+            return number, data
+    return None
+
+
+def _states(folder: Path) -> list[tuple[int, Path]]:
+    return sorted((int(file.name[:8]), file) for file in folder.glob("????????-????????.state"))
 
 
 def _flushed(path: Path) -> None:

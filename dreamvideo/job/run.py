@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import math
-import os
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
-from fractions import Fraction
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
-from .. import camera, media, outputs, shots, stage
-from ..errors import DreamError, RecipeError, SourceError
-from ..media.piece import checksum
+from .. import camera, media, outputs, stage
+from ..errors import DreamError
 from ..pipeline import STRETCH
-from ..recipe import Recipe, parse_time
-from ..score import Score
+from ..recipe import Recipe
 from ..stage import Stage
 from .assembly import assemble, assemble_part
 from .events import Event, Listener, Result, Stop, ignore, never
 from .folder import RunFolder, run_folder
 from .inline import Executor, inline
-from .plan import Part, Plan, differences, inputs, located, made_with
+from .plan import Plan
+from .planning import Wanted, go_on_with, missing, new_plan
+from .rounds import dream_loop, loop_so_far
 from .single import still
-from .worker import ROWS, Task
 
 CHECKPOINT = 25  # frames that are lost at most, when a render is cut off
-ALONE = 25  # frames dreamed without flow that make a piece of work
-SAME_VIEW = 0.25  # px by which a camera may differ where a render goes on by another recipe
-NAMED = 4  # differences that are named
+
+
+@dataclass(frozen=True)
+class How:
+    """How a render is run, whatever comes of it (see `dream_video`)."""
+
+    checkpoint: int
+    keep_work: bool
+    restart: bool
+    since: str
+    executor: Executor
+    on_event: Listener
+    stop: Stop
 
 
 def dream_video(
@@ -78,37 +80,9 @@ def dream_video(
         DreamError: bad input, output, network or recipe, or an unfinished render of another; nothing is left
             half-written, and what is dreamed is kept.
     """
-    source, output, layer_out, octaves = str(source), str(output), str(layer_out), str(save_octaves)
-    recipe = recipe or Recipe()
-    outputs.spare_inputs(output, recipe)
-    with media.open_source(source, recipe.clip) as opened:
-        if opened.info.kind == "still" and not stage.makes_film(recipe, output):
-            return still(opened, output, recipe, overwrite, layer_out, octaves, on_event, stop)
-        with closing(RunFolder(run_folder(output, work))) as folder:
-            if restart:
-                folder.empty()
-            staged = stage.set_up(opened.info, recipe, output, keep or folder.path)
-            with outputs.open_outputs(output, layer_out, staged, overwrite or folder.assembling, folder.path) as (
-                sink,
-                _,
-            ):
-                depth, told = sink.depth, list(sink.notices)  # an encoder that cannot is known before it is dreamed
-            if octaves and folder.plan is None:
-                outputs.octaves(octaves, staged.info.number, overwrite)
-            for notice in (*opened.info.notices, *staged.notices, *told, *_advice(staged)):
-                on_event(Event(0, staged.info.count, notice))
-            now = Plan(
-                source if source.startswith("noise:") else os.path.abspath(source),
-                os.path.abspath(output), layer_out and os.path.abspath(layer_out), octaves and os.path.abspath(octaves),
-                str((keep or folder.path).absolute()), (Part(0, located(recipe, os.path.abspath).to_toml()),),
-                made_with(recipe), inputs(source, recipe), staged.info.width, staged.info.height, depth,
-                staged.info.count, (), (), _threads(recipe, executor), None, overwrite,
-                staged.recipe.to_toml(),
-            )  # fmt: skip
-            plan = _plan(folder, now, since, opened, staged, on_event, stop)
-            if plan is None:
-                return Result(output, 0, now.count, True)
-            return _go_on(folder, plan, opened, staged, checkpoint, executor, keep_work, set(told), on_event, stop)
+    wanted = Wanted(str(source), str(output), recipe or Recipe(), overwrite, str(layer_out), str(save_octaves), keep)
+    how = How(checkpoint, keep_work, restart, since, executor, on_event, stop)
+    return _render(run_folder(wanted.output, work), wanted, how)
 
 
 def resume(
@@ -126,11 +100,10 @@ def resume(
         DreamError: as `dream_video`; also where the folder holds no render.
     """
     plan = Plan.read(Path(folder) / "plan.json")
-    return dream_video(
-        plan.source, plan.output, plan.recipe(), overwrite=plan.overwrite, layer_out=plan.layer_out,
-        save_octaves=plan.save_octaves, keep=Path(plan.keep), work=Path(folder).absolute().parent, keep_work=keep_work,
-        checkpoint=checkpoint, executor=executor, on_event=on_event, stop=stop,
-    )  # fmt: skip
+    wanted = Wanted(
+        plan.source, plan.output, plan.recipe(), plan.overwrite, plan.layer_out, plan.save_octaves, Path(plan.keep)
+    )
+    return _render(Path(folder), wanted, How(checkpoint, keep_work, False, "", executor, on_event, stop))
 
 
 def assemble_now(folder: str | Path, *, overwrite: bool = False, on_event: Listener = ignore) -> Result:
@@ -150,140 +123,69 @@ def assemble_now(folder: str | Path, *, overwrite: bool = False, on_event: Liste
     recipe = plan.recipe()
     with media.open_source(plan.source, recipe.clip) as opened:
         staged = stage.set_up(opened.info, recipe, plan.output, Path(plan.keep))
+        if recipe.camera.loop:
+            return loop_so_far(Path(folder), plan, opened, staged, overwrite, on_event)
         return assemble_part(Path(folder), plan, opened, staged, overwrite, on_event)
 
 
-def _plan(
-    folder: RunFolder, now: Plan, since: str, opened: media.Source, staged: Stage, on_event: Listener, stop: Stop
-) -> Plan | None:
-    """Return the plan to go on with: the one that was begun, or a new one; None if it was stopped before."""
-    begun = folder.plan
-    if begun is None and since:
-        raise DreamError(f"there is nothing before {since} to be kept: {folder.path} holds no render")
-    if begun is None:
-        found = _look_through(opened, staged, on_event, stop)
-        if found is None:
-            return None
-        count, cuts, sums = found
-        plan = replace(now, count=count, cuts=cuts, sums=sums)
-    elif since:
-        plan = _since(folder, begun, now, since, staged)
-    else:
-        if told := differences(begun, now):
-            more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
-            raise DreamError(
-                f"{folder.path} holds a render that was begun otherwise ({'; '.join(told[:NAMED])}{more}): ask for the "
-                "same again to go on, --from a time to keep what lies before it, or --restart to throw it away"
-            )
-        *kept, last = begun.parts  # how the output is encoded may have changed
-        plan = replace(begun, parts=(*kept, replace(last, recipe=now.parts[0].recipe)), overwrite=now.overwrite)
-    folder.begin(plan)
-    return plan
+def _render(where: Path, wanted: Wanted, how: How) -> Result:
+    """Render by way of a run folder; a single picture at once."""
+    outputs.spare_inputs(wanted.output, wanted.recipe)
+    with media.open_source(wanted.source, wanted.recipe.clip) as opened:
+        if opened.info.kind == "still" and not stage.makes_film(wanted.recipe, wanted.output):
+            return still(
+                opened, wanted.output, wanted.recipe, wanted.overwrite, wanted.layer_out, wanted.save_octaves,
+                how.on_event, how.stop,
+            )  # fmt: skip
+        with closing(RunFolder(where)) as folder:
+            if how.restart:
+                folder.empty()
+            staged = stage.set_up(opened.info, wanted.recipe, wanted.output, wanted.keep or folder.path)
+            depth, told = _rehearse(wanted, staged, folder)
+            for notice in (*opened.info.notices, *staged.notices, *told, *_advice(staged)):
+                how.on_event(Event(0, staged.info.count, notice))
+            fresh = new_plan(wanted, staged, depth, folder, how.executor.apart)
+            plan = go_on_with(folder, fresh, how.since, opened, staged, how.on_event, how.stop)
+            if plan is None:
+                return Result(wanted.output, 0, staged.info.count, True)
+            result = _dream(folder, plan, how, opened, staged, told)
+            if not (result.stopped or how.keep_work):
+                folder.remove()
+            return replace(result, path=wanted.output, folder=str(folder.path) if folder.holds_work else "")
 
 
-def _look_through(
-    opened: media.Source, staged: Stage, on_event: Listener, stop: Stop
-) -> tuple[int, tuple[int, ...], tuple[int, ...]] | None:
-    """Return how many frames there are, those with which shots begin, and a checksum of each; None if stopped."""
-    if opened.info.kind == "still":
-        return staged.info.count, (0,), ()
-    recipe, sums, cuts = staged.recipe, list[int](), [0]
+def _rehearse(wanted: Wanted, staged: Stage, folder: RunFolder) -> tuple[int, list[str]]:
+    """Open the outputs and close them again: an encoder that cannot is to be known before hours of dreaming.
 
-    def summed() -> Iterator[media.Frame]:
-        for frame in opened:
-            if frame.index >= staged.filmed:
-                break
-            sums.append(checksum(frame.pixels, ROWS))
-            yield frame
-
-    flows = recipe.temporal.flow != "none"
-    mark = shots.rule(recipe.temporal.cuts if flows else "none", parse_time(recipe.clip.start) or Fraction(0))
-    with closing(mark(summed())) as marked:
-        for frame, begins in marked:
-            if begins and frame.index:
-                cuts.append(frame.index)
-            if stop():
-                return None
-            on_event(Event(frame.index + 1, staged.filmed, doing="finding shots"))
-    if not sums:
-        raise SourceError(f"no frame of {opened.info.path} can be decoded: is it complete?")
-    count = staged.info.count if len(sums) == staged.filmed else len(sums)
-    if not flows:
-        cuts = list(range(0, len(sums), ALONE))
-    return count, tuple(cuts), tuple(sums)
-
-
-def _since(folder: RunFolder, begun: Plan, now: Plan, since: str, staged: Stage) -> Plan:
-    """Return a plan that goes on from a moment by another recipe; what lies behind that is let go of.
-
-    Raises:
-        DreamError: what is to be kept would not fit what is to come.
+    Returns:
+        The bits per channel that are wanted of frames, and notices.
     """
-    frames = (
-        "source",
-        "output",
-        "layer-out",
-        "save-octaves",
-        "clip.",
-        "camera.loop",
-        "camera.then_zoom",
-        "temporal.cuts",
-    )
-    told = [one for one in differences(begun, now) if one.startswith((*frames, begun.source))]
-    if told or staged.info.count < begun.count:
-        raise DreamError(f"--from keeps frames of the same film ({'; '.join(told[:NAMED]) or 'it is shorter now'})")
-    info, moment = staged.info, parse_time(since) or Fraction(0)
-    first = info.start + info.delay
-    index = math.ceil((moment - first) * info.rate)
-    if not 0 <= index < begun.count:
-        raise DreamError(f"--from {since} lies outside the film: take a moment from {float(first):g} s on")
-    if index:
-        _check_view(begun.recipe(index - 1), staged, index)
-    at = folder.state(index)
-    resumed = max(begun.shot(index), at[0] if at else 0)  # what lies between is dreamed again, as it was
-    folder.drop(resumed)
-    parts = tuple(part for part in begun.parts if part.first < index)
-    return replace(begun, parts=(*parts, Part(index, now.parts[0].recipe)), made_with=now.made_with, inputs=now.inputs)
+    overwrite = wanted.overwrite or folder.assembling
+    if wanted.save_octaves and folder.plan is None:
+        outputs.octaves(wanted.save_octaves, staged.info.number, wanted.overwrite)
+    with outputs.open_outputs(wanted.output, wanted.layer_out, staged, overwrite, folder.path) as (sink, _):
+        return sink.depth, list(sink.notices)
 
 
-def _check_view(before: Recipe, staged: Stage, index: int) -> None:
-    """Refuse a camera that would jump from one frame to the next."""
-    size = staged.info.width, staged.info.height
-    was, now = (camera.Path(Score(recipe, staged.timeline), *size).view(index) for recipe in (before, staged.recipe))
-    if camera.apart(was, now, *size) > SAME_VIEW:
-        raise RecipeError("the camera would jump there: --from keeps the camera's way up to that moment as it was")
-
-
-def _go_on(
-    folder: RunFolder, plan: Plan, opened: media.Source, staged: Stage, checkpoint: int, executor: Executor,
-    keep_work: bool, told: set[str], on_event: Listener, stop: Stop,
-) -> Result:  # fmt: skip
-    """Dream what is missing, and put it together."""
-    tasks = missing(plan, folder, executor.apart)
+def _dream(folder: RunFolder, plan: Plan, how: How, opened: media.Source, staged: Stage, told: list[str]) -> Result:
+    """Dream what is missing, and put all together."""
+    if staged.recipe.camera.loop:
+        return dream_loop(folder, plan, opened, staged, how.checkpoint, told, how.on_event, how.stop)
+    tasks = missing(plan, folder, how.executor.apart)
     done = plan.count - sum(task.stop - task.first for task in tasks)
     if done and tasks:
-        on_event(Event(done, plan.count, f"going on from what is done: {done} of {plan.count} frames"))
+        how.on_event(Event(done, plan.count, f"going on from what is done: {done} of {plan.count} frames"))
     if tasks:
-        on_event(Event(done, plan.count))
+        how.on_event(Event(done, plan.count))
     try:
-        done = executor.run(plan, tasks, folder, staged, checkpoint, on_event, stop)
+        done = how.executor.run(plan, tasks, folder, staged, how.checkpoint, how.on_event, how.stop)
+        if done < plan.count or how.stop():
+            return Result(plan.output, done, plan.count, True)
+        return assemble(folder, plan, opened, staged, told, how.on_event, how.stop)
     except DreamError as error:
         if not folder.pieces():
             raise
         raise type(error)(f"{error}; {_kept(folder, plan)}") from error
-    if done < plan.count or stop():
-        left = str(folder.path) if folder.pieces() else ""
-        return Result(plan.output, done, plan.count, True, folder=left)
-    result = assemble(folder, plan, opened, staged, told, on_event, stop)
-    if result.stopped or keep_work:
-        return replace(result, folder=str(folder.path))
-    folder.remove()
-    return result
-
-
-def _threads(recipe: Recipe, executor: Executor) -> int:
-    """Return how many threads a frame is dreamed by: as many as there are, or one where several are dreamed at once."""
-    return recipe.network.threads or (1 if executor.apart else torch.get_num_threads())
 
 
 def _advice(staged: Stage) -> list[str]:
@@ -303,27 +205,3 @@ def _advice(staged: Stage) -> list[str]:
 def _kept(folder: RunFolder, plan: Plan) -> str:
     done = sum(len(piece.sums) for piece in folder.pieces())
     return f"{done} of {plan.count} frames are kept: dreamvideo resume {folder.path} goes on"
-
-
-def missing(plan: Plan, folder: RunFolder, apart: bool) -> list[Task]:
-    """Return what is still to be dreamed.
-
-    Args:
-        plan, folder: of the render.
-        apart: whether every shot is a task of its own, which others need not wait for.
-    """
-    borders = {part.first for part in plan.parts} | (set(plan.cuts) if apart else set())
-    tasks, at = [], 0
-    for first, stop in [*((piece.first, piece.stop) for piece in folder.pieces()), (plan.count, plan.count)]:
-        if first > at:
-            ends = [at, *sorted(border for border in borders if at < border < first), first]
-            tasks += [_task(plan, folder, *span) for span in pairwise(ends)]
-        at = stop
-    return tasks
-
-
-def _task(plan: Plan, folder: RunFolder, first: int, stop: int) -> Task:
-    """Return a task that begins with the latest frame whose beginning is known."""
-    shot = plan.shot(first)
-    found = folder.state(first) if first > shot else None
-    return Task(first, stop, *found) if found and found[0] > shot else Task(first, stop, shot)

@@ -1,21 +1,11 @@
-"""Loops: films whose last frame leads to their first, because they were dreamed round and round.
-
-A camera's loop looks at a picture that holds itself: where it zooms to, the same picture stands again, and in it again.
-So the view after the last frame is the view of the first, exactly. A film's loop ends in the frames before its
-beginning, which its last ones flow into.
-
-The dream is closed by going round: the first time, every frame is dreamed as in any film; the second time, ground that
-comes into sight takes what was dreamed there the first time. A zoom goes round in the direction in which it shrinks,
-where nothing that has been dreamed is ever too coarse: what is left of the first frame then shrinks away to a point,
-and the rounds become the same. What little may still differ is given back over the first frames of a third.
-"""
+"""What a loop looks at: a picture that holds itself, seen by a camera, or a film that flows into its beginning."""
 
 from __future__ import annotations
 
 import itertools
 import math
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -23,24 +13,19 @@ from typing import IO, Any, Protocol
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import camera, compose, flow
-from .camera import Matrix, Path
-from .compose import State
-from .errors import RecipeError, SourceError
-from .flow import Field, Motion
-from .media import Frame
-from .metrics import seam_error, temporal_error
-from .outpaint import Ahead
-from .pipeline import Engine, Step, seen
-from .timeline import Timeline
+from .. import camera, flow
+from ..camera import Matrix, Path
+from ..compose import State
+from ..errors import RecipeError, SourceError
+from ..flow import Field
+from ..media import Frame
+from ..outpaint import Ahead
+from ..pipeline import Engine, Step, seen
+from ..timeline import Timeline
 
-ROUNDS = 2  # times that all is dreamed
-GENTLE = 0.4  # most that later rounds are driven (see `compose.Governor`)
-CLOSING = 0.25  # share of a third time that what still differs is given back over
 ZOOMS = 1.1  # least zoom, over the whole loop, for the picture to hold itself
 NESTED = 3.5  # a picture stands in itself at most this often as the loop zooms by, and every so often
 FEATHER = 0.3  # of the short side, over which a picture fades into the one around it
@@ -221,7 +206,7 @@ class Film:
         mask = engine.mask.at(frame, finish)
         if index < over:
             end = self._tail.at(replace(frame, time=self._frames[self.count + index].time), finish)
-            mask = end + np.float32(_gently((index + 1) / (over + 1))) * (mask - end)
+            mask = end + np.float32(gently((index + 1) / (over + 1))) * (mask - end)
         return mask if self._path is None else np.clip(camera.look(mask, self._path.view(index)), 0, 1)
 
     def close(self) -> None:
@@ -235,7 +220,7 @@ class Film:
         first = self._frames[index].pixels
         if index >= over:
             return first
-        return morph(self._frames[self.count + index].pixels, first, _gently((index + 1) / (over + 1)))
+        return morph(self._frames[self.count + index].pixels, first, gently((index + 1) / (over + 1)))
 
 
 def morph(one: NDArray[Any], other: NDArray[Any], share: float) -> NDArray[Any]:
@@ -258,7 +243,8 @@ def morph(one: NDArray[Any], other: NDArray[Any], share: float) -> NDArray[Any]:
     return np.clip(mixed.round(), 0, np.iinfo(one.dtype).max).astype(one.dtype)
 
 
-def _gently(share: float) -> float:
+def gently(share: float) -> float:
+    """Ease a share, 0 … 1, in and out."""
     return share * share * (3 - 2 * share)
 
 
@@ -299,97 +285,3 @@ def _kept(source: Iterable[Frame], count: int, file: IO[bytes]) -> list[Frame]:
     file.flush()
     pixels = np.memmap(file, first.dtype, "r", shape=(count, *first.shape))
     return [Frame(index, time, pixels[index]) for index, time in enumerate(times)]
-
-
-class Layers(Mapping[int, Tensor]):
-    """A dream layer for every frame, kept on disk in half precision."""
-
-    def __init__(self, file: IO[bytes], height: int, width: int):
-        self._file, self._shape = file, (3, height, width)
-
-    def __getitem__(self, index: int) -> Tensor:
-        size = 2 * math.prod(self._shape)
-        self._file.seek(index * size)
-        return torch.from_numpy(np.frombuffer(self._file.read(size), np.float16).astype(np.float32)).view(self._shape)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self)))
-
-    def __len__(self) -> int:
-        return self._file.seek(0, 2) // (2 * math.prod(self._shape))
-
-    def __setitem__(self, index: int, layer: Tensor) -> None:
-        half = layer.cpu().half().numpy().tobytes()
-        self._file.seek(index * len(half))
-        self._file.write(half)
-
-
-def render(
-    circle: Circle, engine: Engine, on_frame: Callable[[float], None] = lambda share: None
-) -> Generator[tuple[Tensor, Motion]]:
-    """Dream a loop.
-
-    Args:
-        circle: its frames.
-        engine: see `Engine`.
-        on_frame: told, after every frame that is dreamed, how much of all the work is done.
-
-    Yields:
-        From the first frame to the last, the dreamed picture, float RGB in [0, 1], (3, H, W), on the engine's device,
-        and the motion from the frame before, which for the first is the last.
-    """
-    first = circle.step(circle.order[0], None)
-    closing = math.ceil(CLOSING * circle.count)
-    work = ROUNDS * circle.count + closing
-    ahead = circle.ahead(engine)
-    with tempfile.TemporaryFile() as file:
-        layers, state = Layers(file, *first.frame.pixels.shape[:2]), None
-        for done in range(work):
-            turn, place = divmod(done, circle.count)
-            index = circle.order[place]
-            step = circle.step(index, circle.order[place - 1]) if done else first
-            if turn == 1 and ahead is not None and state is not None:
-                step = replace(step, fill=ahead.join(index, state, layers).to(engine.device))
-            elif turn:
-                step = replace(step, fill=layers[index].to(engine.device))
-            elif ahead is not None and state is not None:
-                step = replace(step, fill=ahead.fill(index, state))
-            if turn and state is not None:  # what has been dreamed well is only to be carried
-                state = replace(state, governor=replace(state.governor, drive=min(state.governor.drive, GENTLE)))
-            *_, state = engine.carry(step, state)
-            layer = state.layer
-            if turn == ROUNDS:
-                kept = layers[index].to(engine.device)
-                layer = compose.between(layer, kept, _gently(place / closing))
-            layers[index] = layer
-            on_frame((done + 1) / work)
-        for index in range(circle.count):
-            step = circle.step(index, (index - 1) % circle.count)
-            assert step.motion is not None
-            shown = replace(step, mask=circle.shows(index, engine))
-            yield engine.finish(shown, engine.image(step.frame), layers[index].to(engine.device)), step.motion
-
-
-class Errors:
-    """The temporal error of every frame of a loop, from the one before; that of the first once all are there."""
-
-    def __init__(self) -> None:
-        self._first: tuple[Tensor, Motion] | None = None
-        self._last: Tensor | None = None
-        self._found: list[float] = []
-
-    def add(self, picture: Tensor, motion: Motion) -> None:
-        """Take the next picture, (3, H, W), and the motion from the one before."""
-        picture = picture.cpu()
-        if self._first is None or self._last is None:
-            self._first = picture, motion
-        else:
-            self._found.append(temporal_error(picture, self._last, motion))
-        self._last = picture
-
-    @property
-    def seam(self) -> float:
-        """The error from the last frame to the first over the median of the others."""
-        if self._first is None or self._last is None:
-            return math.nan
-        return seam_error(temporal_error(self._first[0], self._last, self._first[1]), self._found)

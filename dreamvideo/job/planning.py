@@ -1,0 +1,217 @@
+"""Plans made, gone on with and changed, and what of them is still to be dreamed."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+
+from .. import camera, media, shots
+from ..errors import DreamError, RecipeError, SourceError
+from ..media.piece import checksum
+from ..recipe import Recipe, parse_time
+from ..score import Score
+from ..stage import Stage
+from .events import Event, Listener, Stop
+from .folder import RunFolder
+from .plan import Part, Plan, differences, inputs, located, made_with
+from .worker import ROWS, Task
+
+ALONE = 25  # frames dreamed without flow that make a piece of work
+SAME_VIEW = 0.25  # px by which a camera may differ where a render goes on by another recipe
+NAMED = 4  # differences that are named
+FIXED = (  # what cannot change where a render goes on by another recipe
+    "source was", "output was", "layer-out was", "save-octaves was", "clip.", "camera.loop", "camera.then_zoom",
+    "temporal.cuts", "temporal.flow",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be rendered, as the user says it (see `dream_video`)."""
+
+    source: str
+    output: str
+    recipe: Recipe
+    overwrite: bool
+    layer_out: str
+    save_octaves: str
+    keep: Path | None
+
+
+def new_plan(wanted: Wanted, staged: Stage, depth: int, folder: RunFolder, apart: bool) -> Plan:
+    """Return a plan whose shots are not known yet.
+
+    Args:
+        wanted: by the user.
+        staged: what that is set up as.
+        depth: bits per channel that are kept of frames.
+        folder: the run folder.
+        apart: whether several frames are dreamed at once.
+    """
+    recipe, info = wanted.recipe, staged.info
+    return Plan(
+        source=wanted.source if wanted.source.startswith("noise:") else os.path.abspath(wanted.source),
+        output=os.path.abspath(wanted.output) + ("/" if wanted.output.endswith("/") else ""),
+        layer_out=wanted.layer_out and os.path.abspath(wanted.layer_out),
+        save_octaves=wanted.save_octaves and os.path.abspath(wanted.save_octaves),
+        keep=str((wanted.keep or folder.path).absolute()),
+        parts=(Part(0, located(recipe, os.path.abspath).to_toml()),),
+        made_with=made_with(recipe),
+        inputs=inputs(wanted.source, recipe),
+        width=info.width,
+        height=info.height,
+        depth=depth,
+        count=info.count,
+        cuts=(0,),
+        sums=(),
+        threads=recipe.network.threads or (1 if apart else torch.get_num_threads()),
+        room=None,
+        overwrite=wanted.overwrite,
+        comment=staged.recipe.to_toml(),
+    )
+
+
+def go_on_with(
+    folder: RunFolder, fresh: Plan, since: str, opened: media.Source, staged: Stage, on_event: Listener, stop: Stop
+) -> Plan | None:
+    """Return the plan to go on with, which is kept in the folder; None if it was stopped before there was one.
+
+    Args:
+        folder: the run folder, with a plan in it or not.
+        fresh: what is asked for now.
+        since: the moment from which on it is dreamed anew; empty for none.
+        opened, staged: the source, and what it is set up as.
+        on_event, stop: as for `dream_video`.
+
+    Raises:
+        DreamError: the folder holds another render.
+    """
+    begun = folder.plan
+    if since and staged.recipe.camera.loop:
+        raise DreamError("a loop is dreamed as a whole: leave --from out, or --restart it")
+    if since and begun is None:
+        raise DreamError(f"there is nothing before {since} to be kept: {folder.path} holds no render")
+    if begun is None:
+        found = _look_through(opened, staged, on_event, stop)
+        plan = None if found is None else replace(fresh, count=found[0], cuts=found[1], sums=found[2])
+    else:
+        plan = _since(folder, begun, fresh, since, staged) if since else _same(folder, begun, fresh)
+    if plan is not None:
+        folder.begin(plan)
+    return plan
+
+
+def _same(folder: RunFolder, begun: Plan, fresh: Plan) -> Plan:
+    """Return the plan that was begun; how the output is encoded may have changed.
+
+    Raises:
+        DreamError: another one is asked for.
+    """
+    if told := differences(begun, fresh):
+        more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
+        raise DreamError(
+            f"{folder.path} holds a render that was begun otherwise ({'; '.join(told[:NAMED])}{more}): ask for the "
+            "same again to go on, --from a time to keep what lies before it, or --restart to throw it away"
+        )
+    return replace(begun, overwrite=fresh.overwrite, comment=fresh.comment)
+
+
+def _look_through(
+    opened: media.Source, staged: Stage, on_event: Listener, stop: Stop
+) -> tuple[int, tuple[int, ...], tuple[int, ...]] | None:
+    """Return how many frames there are, those with which shots begin, and a checksum of each; None if stopped."""
+    if opened.info.kind == "still" or staged.recipe.camera.loop:
+        return staged.info.count, (0,), ()
+    recipe, sums, cuts = staged.recipe, list[int](), [0]
+
+    def summed() -> Iterator[media.Frame]:
+        for frame in opened:
+            if frame.index >= staged.filmed:
+                break
+            sums.append(checksum(frame.pixels, ROWS))
+            yield frame
+
+    flows = recipe.temporal.flow != "none"
+    mark = shots.rule(recipe.temporal.cuts if flows else "none", parse_time(recipe.clip.start) or Fraction(0))
+    with closing(mark(summed())) as marked:
+        for frame, begins in marked:
+            if begins and frame.index:
+                cuts.append(frame.index)
+            if stop():
+                return None
+            on_event(Event(frame.index + 1, staged.filmed, doing="finding shots"))
+    if not sums:
+        raise SourceError(f"no frame of {opened.info.path} can be decoded: is it complete?")
+    count = staged.info.count if len(sums) == staged.filmed else len(sums)
+    if not flows:
+        cuts = list(range(0, len(sums), ALONE))
+    return count, tuple(cuts), tuple(sums)
+
+
+def _since(folder: RunFolder, begun: Plan, fresh: Plan, since: str, staged: Stage) -> Plan:
+    """Return a plan that goes on from a moment by another recipe; what lies behind that is let go of.
+
+    Raises:
+        DreamError: what is to be kept would not fit what is to come.
+    """
+    told = [one for one in differences(begun, fresh) if one.startswith((*FIXED, begun.source))]
+    if told or staged.info.count < begun.count:
+        raise DreamError(f"--from keeps frames of the same film ({'; '.join(told[:NAMED]) or 'it is shorter now'})")
+    info, moment = staged.info, parse_time(since) or Fraction(0)
+    first = info.start + info.delay
+    index = math.ceil((moment - first) * info.rate)
+    if not 0 <= index < begun.count:
+        last = float(first + begun.count / info.rate)
+        raise DreamError(f"--from {since} lies outside the film: take a moment from {float(first):g} to {last:.6g} s")
+    if index:
+        _check_view(begun.recipe(index - 1), staged, index)
+    found = folder.state(index)
+    folder.drop(max(begun.shot(index), found[0] if found else 0))  # what lies between is dreamed again, as it was
+    return replace(
+        begun,
+        parts=(*(part for part in begun.parts if part.first < index), Part(index, fresh.parts[0].recipe)),
+        made_with=fresh.made_with,
+        inputs=fresh.inputs,
+        overwrite=fresh.overwrite,
+        comment=fresh.comment,
+    )
+
+
+def _check_view(before: Recipe, staged: Stage, index: int) -> None:
+    """Refuse a camera that would jump from one frame to the next."""
+    size = staged.info.width, staged.info.height
+    was, now = (camera.Path(Score(recipe, staged.timeline), *size).view(index) for recipe in (before, staged.recipe))
+    if camera.apart(was, now, *size) > SAME_VIEW:
+        raise RecipeError("the camera would jump there: --from keeps the camera's way up to that moment as it was")
+
+
+def missing(plan: Plan, folder: RunFolder, apart: bool) -> list[Task]:
+    """Return what is still to be dreamed.
+
+    Args:
+        plan, folder: of the render.
+        apart: whether every shot is a task of its own, which others need not wait for.
+    """
+    borders = {part.first for part in plan.parts} | (set(plan.cuts) if apart else set())
+    tasks, at = [], 0
+    for first, stop in [*((piece.first, piece.stop) for piece in folder.pieces()), (plan.count, plan.count)]:
+        if first > at:
+            ends = [at, *sorted(border for border in borders if at < border < first), first]
+            tasks += [_task(plan, folder, *span) for span in pairwise(ends)]
+        at = stop
+    return tasks
+
+
+def _task(plan: Plan, folder: RunFolder, first: int, stop: int) -> Task:
+    """Return a task that begins with the latest frame whose beginning is known."""
+    shot = plan.shot(first)
+    found = folder.state(first) if first > shot else None
+    return Task(first, stop, *found) if found and found[0] > shot else Task(first, stop, shot)

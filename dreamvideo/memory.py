@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import math
+import os
 import platform
 import re
 
@@ -15,6 +16,8 @@ from torch import Tensor
 from .errors import RecipeError
 
 SHARE = 0.7  # of the machine's memory, that is made use of
+HELD = 0.9e9  # bytes that a process holds beside what its frames take, where it is one of several
+LEAST = 2.0**30  # bytes that each of several has at least, on a machine of many cores with little memory
 STEP = 2**28  # bytes that what is held is rounded up to, so that it is the same in every run
 MMAP_MAX, TRIM_THRESHOLD = -4, -1  # of glibc's mallopt(3)
 
@@ -66,6 +69,28 @@ def left(text: str, device: torch.device) -> tuple[float, float]:
     if room <= 0:
         raise RecipeError(f"--memory {text} is taken before the first frame: give at least {held / 1e9 + 0.5:.1f}GB")
     return room, held
+
+
+def share(text: str, device: torch.device, threads: int) -> float:
+    """Return the bytes that frames and ascent steps may take in each of the processes that a machine is shared by.
+
+    A machine has one for as many cores as it has threads, whether they are at work or not: how many there are must not
+    change the dream.
+
+    Args:
+        text, device: see `left`; `text` is for each.
+        threads: of each.
+
+    Raises:
+        RecipeError: it cannot be read, or is all taken.
+    """
+    if device.type == "cuda":
+        return left(text, device)[0]
+    limit = parse(text)
+    if limit <= HELD:
+        raise RecipeError(f"--memory {text} is taken before the first frame: give at least {HELD / 1e9 + 0.5:.1f}GB")
+    part = SHARE * psutil.virtual_memory().total * threads / (os.cpu_count() or 1)
+    return min(limit - HELD, max(part - HELD, LEAST))
 
 
 def ran_out(error: Exception) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .cluster import Cluster
 from .events import Event, Result
 from .folder import run_folder
 from .inline import Executor, inline
@@ -9,6 +10,6 @@ from .run import assemble_now, dream_video, resume
 from .single import dream_image, preview
 
 __all__ = [
-    "Event", "Executor", "Result", "assemble_now", "dream_image", "dream_video", "inline", "preview", "resume",
-    "run_folder",
+    "Cluster", "Event", "Executor", "Result", "assemble_now", "dream_image", "dream_video", "inline", "preview",
+    "resume", "run_folder",
 ]  # fmt: skip

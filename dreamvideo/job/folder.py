@@ -124,13 +124,16 @@ class RunFolder:
             raise _full(self.path, error) from error
         record = {"first": piece.first, "size": final.stat().st_size, "sums": piece.sums}
         self._write(f"{piece.first:08d}.json", json.dumps(record).encode())
-        self.save(piece.stop, state)
+        self.save(piece.stop, state, piece.first)
 
-    def save(self, index: int, state: bytes) -> None:
-        """Keep the state that a frame goes on from, and let go of what it makes needless."""
+    def save(self, index: int, state: bytes, before: int | None = None) -> None:
+        """Keep the state that a frame goes on from, and let go of the one `before`, if it makes that needless.
+
+        Where none is named it is the latest; several shots may be dreamed at once, each with a latest state of its own.
+        """
         self._write(f"{index:08d}-{zlib.crc32(state):08x}.state", state)
         *older, last = [number for number, _ in _states(self.path) if number < index] or [0]
-        if last and last - (older[-1] if older else 0) < SPACED:
+        if last and before in (None, last) and last - (older[-1] if older else 0) < SPACED:
             self._drop_states(last, last + 1)
 
     def save_only(self, index: int, state: bytes) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from ..recipe import Recipe
 from ..stage import Stage
 from .events import Event, Listener, Stop
 from .folder import RunFolder
-from .plan import Plan
+from .plan import Means, Plan, means
 from .worker import Task, Worker
 
 
@@ -20,6 +21,13 @@ class Executor(Protocol):
     """
 
     apart: bool
+
+    def means(self, recipe: Recipe) -> Means:
+        """Return what frames of a recipe are dreamed with.
+
+        Raises:
+            DreamError: the recipe names a device that cannot be used.
+        """
 
     def run(
         self, plan: Plan, tasks: Sequence[Task], folder: RunFolder, staged: Stage, checkpoint: int,
@@ -47,6 +55,10 @@ class Inline:
     """Dreams task after task in this process, with all the cores there are."""
 
     apart = False
+
+    def means(self, recipe: Recipe) -> Means:
+        """See `Executor`."""
+        return means(recipe)
 
     def run(
         self, plan: Plan, tasks: Sequence[Task], folder: RunFolder, staged: Stage, checkpoint: int,

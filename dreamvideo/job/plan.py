@@ -17,7 +17,7 @@ import torch
 from .. import __version__
 from ..errors import DreamError
 from ..media.names import holds_frames, sequence_files
-from ..pipeline import device
+from ..pipeline import device, precision
 from ..recipe import Recipe, guides
 from ..stage import SOURCE
 
@@ -35,6 +35,20 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Means:
+    """What frames are dreamed with, beside their recipe.
+
+    Attributes:
+        made_with, precision, threads, room: see `Plan`.
+    """
+
+    made_with: dict[str, str]
+    precision: str
+    threads: int
+    room: float | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """A render.
 
@@ -47,6 +61,7 @@ class Plan:
         count: frames in all.
         cuts: frames with which shots begin, in order, the first being 0.
         sums: a checksum of every frame of the source, to know that it is the right one that is read.
+        precision: what `auto` is: it is tried out, and must not come out otherwise in another process.
         threads, room: what frames are dreamed with (see `Engine`); another number of threads makes another dream.
         overwrite: whether the output may replace what stands there.
         comment: the recipe as the user gave it, to be written into the output.
@@ -66,6 +81,7 @@ class Plan:
     count: int
     cuts: tuple[int, ...]
     sums: tuple[int, ...]
+    precision: str
     threads: int
     room: float | None
     overwrite: bool
@@ -78,6 +94,10 @@ class Plan:
     def recipe(self, index: int = -1) -> Recipe:
         """Return the recipe that a frame is dreamed by; that of the last one for −1."""
         return Recipe.from_toml((self.part(index) if index >= 0 else self.parts[-1]).recipe)
+
+    def settled(self, recipe: Recipe) -> Recipe:
+        """Return a recipe in the precision that the plan was made for, where that is left open."""
+        return recipe.set(f"network.precision={self.precision}") if recipe.network.precision == "auto" else recipe
 
     def shot(self, index: int) -> int:
         """Return the first frame of the shot that a frame belongs to."""
@@ -143,6 +163,13 @@ def made_with(recipe: Recipe) -> dict[str, str]:
     return {"dreamvideo": __version__, "torch": torch.__version__, "opencv": cv2.__version__, "the device": told}
 
 
+def means(recipe: Recipe) -> Means:
+    """Return what frames are dreamed with where one is dreamed after the other, by all the cores there are."""
+    network = recipe.network
+    threads = network.threads or torch.get_num_threads()
+    return Means(made_with(recipe), precision(network, device(network.device)), threads, None)
+
+
 def inputs(source: str, recipe: Recipe) -> dict[str, str]:
     """Return every path that a render reads, absolute, and a digest of what it holds."""
     found = {}
@@ -158,10 +185,10 @@ def _paths(recipe: Recipe) -> list[str]:
 
 
 def located(recipe: Recipe, where: Callable[[str], str]) -> Recipe:
-    """Return a recipe whose files lie elsewhere: `where` tells for a path. What names no file stays as it is."""
+    """Return a recipe whose files lie elsewhere: `where` tells for a path, and for what else may stand for one."""
 
     def to(path: str) -> str:
-        return where(path) if path and (os.path.exists(path) or holds_frames(path)) else path
+        return where(path) if path else path
 
     network, music, cuts = recipe.network, recipe.music.music, recipe.temporal.cuts
     led = ",".join(f"{to(path)}={weight}" if weight else to(path) for path, weight in guides(network.guide))
@@ -173,6 +200,11 @@ def located(recipe: Recipe, where: Callable[[str], str]) -> Recipe:
             "finish": {"mask": to(recipe.finish.mask)},
         }
     )
+
+
+def absolute(path: str) -> str:
+    """Return a path as an absolute one; what names no file stays as it is."""
+    return os.path.abspath(path) if os.path.exists(path) or holds_frames(path) else path
 
 
 def digest(path: str) -> str:

@@ -11,8 +11,6 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-import torch
-
 from .. import camera, media, shots
 from ..errors import DreamError, RecipeError, SourceError
 from ..media.piece import checksum
@@ -21,7 +19,7 @@ from ..score import Score
 from ..stage import Stage
 from .events import Event, Listener, Stop
 from .folder import RunFolder
-from .plan import Part, Plan, differences, inputs, located, made_with
+from .plan import Means, Part, Plan, absolute, differences, inputs, located
 from .worker import ROWS, Task
 
 ALONE = 25  # frames dreamed without flow that make a piece of work
@@ -46,7 +44,7 @@ class Wanted:
     keep: Path | None
 
 
-def new_plan(wanted: Wanted, staged: Stage, depth: int, folder: RunFolder, apart: bool) -> Plan:
+def new_plan(wanted: Wanted, staged: Stage, depth: int, folder: RunFolder, means: Means) -> Plan:
     """Return a plan whose shots are not known yet.
 
     Args:
@@ -54,7 +52,7 @@ def new_plan(wanted: Wanted, staged: Stage, depth: int, folder: RunFolder, apart
         staged: what that is set up as.
         depth: bits per channel that are kept of frames.
         folder: the run folder.
-        apart: whether several frames are dreamed at once.
+        means: what frames are dreamed with.
     """
     recipe, info = wanted.recipe, staged.info
     return Plan(
@@ -63,8 +61,8 @@ def new_plan(wanted: Wanted, staged: Stage, depth: int, folder: RunFolder, apart
         layer_out=wanted.layer_out and os.path.abspath(wanted.layer_out),
         save_octaves=wanted.save_octaves and os.path.abspath(wanted.save_octaves),
         keep=str((wanted.keep or folder.path).absolute()),
-        parts=(Part(0, located(recipe, os.path.abspath).to_toml()),),
-        made_with=made_with(recipe),
+        parts=(Part(0, located(recipe, absolute).to_toml()),),
+        made_with=means.made_with,
         inputs=inputs(wanted.source, recipe),
         width=info.width,
         height=info.height,
@@ -72,8 +70,9 @@ def new_plan(wanted: Wanted, staged: Stage, depth: int, folder: RunFolder, apart
         count=info.count,
         cuts=(0,),
         sums=(),
-        threads=recipe.network.threads or (1 if apart else torch.get_num_threads()),
-        room=None,
+        precision=means.precision,
+        threads=means.threads,
+        room=means.room,
         overwrite=wanted.overwrite,
         comment=staged.recipe.to_toml(),
     )

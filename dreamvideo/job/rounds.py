@@ -91,7 +91,7 @@ def loop_so_far(
 def _circle(plan: Plan, opened: media.Source, staged: Stage) -> Iterator[tuple[loop.Circle, Engine]]:
     torch.set_num_threads(plan.threads)
     cv2.setNumThreads(plan.threads)
-    engine = Engine(staged.recipe, staged.timeline, plan.room)
+    engine = Engine(plan.settled(staged.recipe), staged.timeline, plan.room)
     with loop.circle(opened, staged.filmed, staged.flows, staged.timeline, engine) as circle:
         yield circle, engine
 

@@ -144,7 +144,7 @@ def _render(where: Path, wanted: Wanted, how: How) -> Result:
             depth, told = _rehearse(wanted, staged, folder)
             for notice in (*opened.info.notices, *staged.notices, *told, *_advice(staged)):
                 how.on_event(Event(0, staged.info.count, notice))
-            fresh = new_plan(wanted, staged, depth, folder, how.executor.apart)
+            fresh = new_plan(wanted, staged, depth, folder, how.executor.means(wanted.recipe))
             plan = go_on_with(folder, fresh, how.since, opened, staged, how.on_event, how.stop)
             if plan is None:
                 return Result(wanted.output, 0, staged.info.count, True)

@@ -124,7 +124,7 @@ class Worker:
             if staged is None or len(self.plan.parts) > 1:
                 with media.open_source(self.plan.source, recipe.clip) as opened:
                     staged = stage.set_up(opened.info, recipe, self.plan.output, Path(self.plan.keep))
-            engine = Engine(staged.recipe, staged.timeline, self.plan.room)
+            engine = Engine(self.plan.settled(staged.recipe), staged.timeline, self.plan.room)
             engine.mark = shots.known(frozenset(self.plan.cuts))
             if self.plan.save_octaves:
                 engine.on_octave = outputs.octaves(self.plan.save_octaves, staged.info.number, overwrite=True)

@@ -106,5 +106,16 @@ def read_piece(path: Path, width: int, height: int, depth: int, sums: list[int])
             yield np.frombuffer(data, np.uint8 if depth == 8 else "<u2").reshape(height, width, 3)
 
 
+def count_frames(path: Path) -> int:
+    """Return how many frames a piece's file holds, without decoding them; 0 if it is none."""
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            return sum(packet.size > 0 for packet in container.demux(video=0))
+    except (av.FFmpegError, OSError, IndexError):
+        return 0
+
+
 def _failed(path: Path, error: Exception) -> SinkError:
     return SinkError(f"{path} could not be written ({error}): is the disk full?")

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from .checkpoint import pack, unpack
-from .engine import Engine, Step, as_image, device, seen
+from .engine import Engine, Step, as_image, device, precision, seen
 from .reading import read_ahead
 from .rendering import STRETCH, render
 
-__all__ = ["STRETCH", "Engine", "Step", "as_image", "device", "pack", "read_ahead", "render", "seen", "unpack"]
+__all__ = [
+    "STRETCH",
+    "Engine",
+    "Step",
+    "as_image",
+    "device",
+    "pack",
+    "precision",
+    "read_ahead",
+    "render",
+    "seen",
+    "unpack",
+]

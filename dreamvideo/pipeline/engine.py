@@ -30,6 +30,7 @@ from ..timeline import Timeline
 CUT_TRUST = 0.25  # a flow that all at once is believed over less of the frame than this is no motion but a cut
 GUIDE_SIDE = 448  # px; a guide is looked at no larger
 CPU = torch.device("cpu")
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Engine:
         if network.threads:
             torch.set_num_threads(network.threads)
         goal = self._written(self.score.at(0))
-        features = models.load(network.model, goal.layers, network.weights, _precision(network, self.device))
+        features = models.load(network.model, goal.layers, network.weights, PRECISIONS[precision(network, self.device)])
         cuts = recipe.temporal.cuts if recipe.temporal.flow != "none" else "none"
         self.mark = shots.rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
         self.network = features.to(self.device)
@@ -330,9 +331,10 @@ def device(name: str) -> torch.device:
     return found
 
 
-def _precision(network: Network, device: torch.device) -> torch.dtype:
-    if network.precision == "auto":
-        if device.type == "cuda":
-            return torch.float16
-        return torch.bfloat16 if device.type == "cpu" and models.half_pays() else torch.float32
-    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[network.precision]
+def precision(network: Network, device: torch.device) -> str:
+    """Return the precision a network computes in, by its name; where `auto` is asked for, what is fastest there."""
+    if network.precision != "auto":
+        return network.precision
+    if device.type == "cuda":
+        return "fp16"
+    return "bf16" if device.type == "cpu" and models.half_pays() else "fp32"

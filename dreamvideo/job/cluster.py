@@ -48,7 +48,7 @@ class Cluster:
         if not self.address:
             return _shared(recipe)
         wanted = recipe.network.device
-        with _joined(self.address, 0) as ray:
+        with joined(self.address, 0) as ray:
             gpus = ray.cluster_resources().get("GPU", 0) >= 1 and wanted.startswith(("auto", "cuda"))
             if wanted.startswith("cuda") and not gpus:
                 raise DreamError(f"no machine at {self.address} has a GPU: add one, or take --device auto")
@@ -64,7 +64,7 @@ class Cluster:
         if not tasks:
             return plan.count
         cores = (min(self.workers, len(tasks)) or os.cpu_count() or 1) * plan.threads
-        with _joined(self.address, cores) as ray:
+        with joined(self.address, cores) as ray:
             crew = Crew(ray, plan, folder, checkpoint, on_event, self.workers, self.in_place)
             crew.take(tasks)
             try:
@@ -81,7 +81,7 @@ def _shared(recipe: Recipe) -> Means:
 
 
 @contextmanager
-def _joined(address: str, cores: int) -> Iterator[Any]:
+def joined(address: str, cores: int) -> Iterator[Any]:
     """Yield Ray, joined to a cluster, or running workers here; it is left, or ended, at the end.
 
     Raises:

@@ -183,7 +183,7 @@ class Crew:
             self._on_event(Event(self._kept, self._plan.count, notice))
         if said.parcel is not None:
             try:
-                self._folder.keep(_opened(said.parcel, task, self._folder.path), said.parcel.state)
+                self._folder.keep(opened(said.parcel, task, self._folder.path), said.parcel.state)
             except ValueError as error:
                 return self._lost(worker, str(error))
             self._kept += len(said.parcel.sums)
@@ -263,7 +263,7 @@ class Crew:
             self._dismiss(worker)
 
 
-def _opened(parcel: Parcel, task: Task, folder: Path) -> Piece:
+def opened(parcel: Parcel, task: Task, folder: Path) -> Piece:
     """Return the piece that came in a parcel, in a file in a folder.
 
     Raises:

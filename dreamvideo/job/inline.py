@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import torch
+
+from ..pipeline import Engine
 from ..stage import Stage
 from .events import Event, Listener, Stop
 from .folder import RunFolder
@@ -20,6 +23,13 @@ class Executor(Protocol):
     """
 
     apart: bool
+
+    def make_ready(self, staged: Stage, threads: int) -> None:
+        """Get ready to dream by a recipe, so that what is wrong with it is known before anything else is done.
+
+        Raises:
+            DreamError: it names what cannot be had.
+        """
 
     def run(
         self, plan: Plan, tasks: Sequence[Task], folder: RunFolder, staged: Stage, checkpoint: int,
@@ -48,15 +58,23 @@ class Inline:
 
     apart = False
 
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+
+    def make_ready(self, staged: Stage, threads: int) -> None:
+        """See `Executor`."""
+        torch.set_num_threads(threads)
+        self._engine = Engine(staged.recipe, staged.timeline)
+
     def run(
         self, plan: Plan, tasks: Sequence[Task], folder: RunFolder, staged: Stage, checkpoint: int,
         on_event: Listener, stop: Stop,
     ) -> int:  # fmt: skip
         """See `Executor`."""
-        worker = Worker(plan, staged) if tasks else None
+        worker = Worker(plan, (staged, self._engine) if self._engine else None)
         done = plan.count - sum(task.stop - task.first for task in tasks)
+        on_event(Event(done, plan.count))
         for task in tasks:
-            assert worker is not None
             if stop():
                 break
             for got in worker.dream(task, folder.path, checkpoint, stop):
@@ -67,6 +85,3 @@ class Inline:
                     folder.keep(got.piece, got.state)
                 on_event(Event(done, plan.count))
         return done
-
-
-inline = Inline()

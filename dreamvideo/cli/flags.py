@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from .. import schedule
+from ..errors import plain
 from ..recipe import Recipe, parameters, preset_tables, read_tables
 
 T = TypeVar("T", bound="Start")
@@ -96,7 +97,7 @@ def read(kind: Any, prog: str, description: str, argv: list[str]) -> Any:
     except SystemExit as usage:
         if usage.code:
             words = " ".join(told.getvalue().translate(str.maketrans("", "", "╭╮╰╯─│")).split())
-            print(f"dreamvideo: {words.removeprefix('Parsing error ')}", file=sys.stderr)
+            print(f"dreamvideo: {plain(words.removeprefix('Parsing error '))}", file=sys.stderr)
         raise
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import RecipeError
+from ..schedule import written
 
 BORDER = 2  # rows and columns left out at the activation's edge, where padding rather than the picture excites it
 LEAST = 0.1  # cosine that one is taken for at least: what points elsewhere is led round, too
@@ -181,11 +182,11 @@ class Layer:
     @property
     def key(self) -> str:
         """What it is, its weight aside, as it is written."""
-        place = "" if self.place is None else f"@{self.place[0]:g}x{self.place[1]:g}"
+        place = "" if self.place is None else f"@{written(self.place[0])}x{written(self.place[1])}"
         return f"{self.name}{self.channels or ''}{place}{'' if self.form == 'l2' else '~' + self.form}"
 
     def __str__(self) -> str:
-        return f"{self.key}={self.weight:g}"
+        return f"{self.key}={written(self.weight)}"
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,7 @@ class Logit:
         return f"class:{self.label or self.number}"
 
     def __str__(self) -> str:
-        return f"{self.key}={self.weight:g}"
+        return f"{self.key}={written(self.weight)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,7 +239,7 @@ class Guided:
         return f"{self.name}~{self.guide}"
 
     def __str__(self) -> str:
-        return f"{self.key}={self.weight:g}"
+        return f"{self.key}={written(self.weight)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,7 +274,7 @@ class Statistics:
         return f"{self.name}~statistics~{self.guide}"
 
     def __str__(self) -> str:
-        return f"{self.key}={self.weight:g}"
+        return f"{self.key}={written(self.weight)}"
 
 
 def _gram(features: Tensor) -> Tensor:

@@ -70,7 +70,9 @@ def words(*parts: str) -> st.SearchStrategy[str]:
 NAMES = words(*schedule.NAMES, *schedule.FUNCTIONS, "pi", "kick", "nope", "__import__", "_", "ﬁ", "None")
 LITERALS = DIGITS | words("0x1f", "1j", "nan", "inf", "True", "'a'", "...", "1e308", "5e-324", "b''", "f'{t}'", "{}")
 OPERATORS = words("+", "-", "*", "/", "//", "%", "**", "<", ">=", "==", "!=", "and", "is", "in", "@", "<<", ":=", ",")
-PIECES = st.integers(-9, 9).map(str) | st.floats(0, 9).map(repr) | words("t", "n", "beat", "rms", "kick") | NAMES | LITERALS
+PIECES = (
+    st.integers(-9, 9).map(str) | st.floats(0, 9).map(repr) | words("t", "n", "beat", "rms", "kick") | NAMES | LITERALS
+)
 
 
 def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -88,11 +90,15 @@ def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 EXPRESSIONS = st.recursive(PIECES, _larger, max_leaves=12)
 NESTED = st.builds(
     lambda wrap, depth, inner: wrap[0] * depth + inner + wrap[1] * depth,
-    st.sampled_from([("-", ""), ("(", ")"), ("sin(", ")"), ("1+", ""), ("not ", ""), ("[", "]"), ("a.", ""), ("f", "()")]),
+    st.sampled_from(
+        [("-", ""), ("(", ")"), ("sin(", ")"), ("1+", ""), ("not ", ""), ("[", "]"), ("a.", ""), ("f", "()")]
+    ),
     st.integers(1, 3000),
     PIECES,
 )
-MOMENTS = joined(DIGITS | st.integers(0, 99).map(str), words("s", "%", " beats", " bars", ":30", ":1:30", ".5s", "", "x"))
+MOMENTS = joined(
+    DIGITS | st.integers(0, 99).map(str), words("s", "%", " beats", " bars", ":30", ":1:30", ".5s", "", "x")
+)
 EASES = words("linear", "hold", "bezier(0.4, 0, 0.2, 1)", "bezier(.,.,.,.)", "bezier" + " " * 999, "boing") | ANY
 VALUES = st.integers() | st.floats() | EASES | st.lists(st.floats(0, 1) | EASES, max_size=3) | st.booleans()
 KEYFRAMES = st.dictionaries(MOMENTS | st.just("ease") | ANY, VALUES, max_size=5)
@@ -189,12 +195,14 @@ def test_no_recipe_takes_long(bomb: str) -> None:
 # --- recipes
 
 KEYS = [f"{section}.{key}" for section, key, _, _ in parameters()]
-TOKENS = words("[dream]", "[curves]", "[dream.step]", "step", "kick", "layers", "=", "=", "{", "}", "[", "]", "'", '"""',
-               ".", ",", "\n", "\n", "0s", "ease", "1979-05-27T07:32:00Z", "12:30", "0xff", "inf", "nan", "true", "#")  # fmt: skip
+TOKENS = words(
+    "[dream]", "[curves]", "[dream.step]", "step", "kick", "layers", "=", "=", "{", "}", "[", "]", "'", '"""', ".", ",",
+    "\n", "\n", "0s", "ease", "1979-05-27T07:32:00Z", "12:30", "0xff", "inf", "nan", "true", "#",
+)  # fmt: skip
 TOML_TEXTS = st.lists(TOKENS | DIGITS | ANY | words("dream", "finish", "camera", "clip"), max_size=12).map("".join)
 ODD = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | ANY | st.binary(max_size=9) | st.complex_numbers()
-    | st.dates() | st.just(10**5000) | st.just(-(10**400)) | st.just(np.zeros(3)) | st.just(np.float64(1))
+    | st.dates() | st.sampled_from([400, 5000]).map(lambda n: -(10**n)) | st.just(np.zeros(3)) | st.just(np.float64(1))
     | st.just(datetime.time()),
     lambda inner: st.lists(inner, max_size=3) | st.tuples(inner)
     | st.dictionaries(ANY | st.integers() | st.none() | MOMENTS, inner, max_size=3),
@@ -274,7 +282,9 @@ def test_guides(text: str) -> None:
 # --- files
 
 CELLS = ANY | DIGITS | words("0:01.5", "Start Time (seconds)", "Timecode List:", '"', "\ufeff", "-1")
-LISTS = st.lists(st.lists(CELLS, max_size=4).map(",".join), max_size=5).map(lambda lines: "\n".join(lines).encode("utf-8", "replace"))
+LISTS = st.lists(st.lists(CELLS, max_size=4).map(",".join), max_size=5).map(
+    lambda lines: "\n".join(lines).encode("utf-8", "replace")
+)
 
 
 @FUZZ
@@ -293,9 +303,8 @@ def test_what_has_no_end_is_no_list_and_no_recipe() -> None:
     assert read(shots.read, "a\0b") is None
 
 
-HEADS = st.builds(
-    lambda tag, *size: struct.pack("<fii", tag, *size), st.sampled_from([202021.25, 0.0]), *[st.integers(-(2**31), 2**31 - 1) | st.integers(0, 4)] * 2
-)  # fmt: skip
+SIDES = st.integers(-(2**31), 2**31 - 1) | st.integers(0, 4)
+HEADS = st.builds(lambda *head: struct.pack("<fii", *head), st.sampled_from([202021.25, 0.0]), SIDES, SIDES)
 
 
 @FUZZ
@@ -314,8 +323,16 @@ def test_flow_files(head: bytes, data: bytes, height: int, width: int) -> None:
 
 # --- the command line
 
-FLAGS = words(*(f"--{key.rpartition('.')[2].replace('_', '-')}" for key in KEYS), "--set", "--preset", "--recipe", "--at")
-SAID = FLAGS | DIGITS | ANY | EXPRESSIONS | words("in.mp4", "out.mp4", "pulse", "{0s = 1}", "-1", "--", "-", "dream.step=t")
+FLAGS = words(
+    *(f"--{key.rpartition('.')[2].replace('_', '-')}" for key in KEYS), "--set", "--preset", "--recipe", "--at"
+)
+SAID = (
+    FLAGS
+    | DIGITS
+    | ANY
+    | EXPRESSIONS
+    | words("in.mp4", "out.mp4", "pulse", "{0s = 1}", "-1", "--", "-", "dream.step=t")
+)
 
 
 @SLOW
@@ -334,8 +351,10 @@ def test_the_command_line(argv: list[str]) -> None:
 
 
 def _valid(kind: Any, param: recipe.Param, key: str) -> st.SearchStrategy[Any]:
-    texts = {"layers": GOOD_LAYERS, "guide": GOOD_LAYERS, "start": words("", "0.5", "0:01.25"), "end": words("", "2:00"),
-             "fps": words("", "24", "30000/1001", "23.976")}  # fmt: skip
+    texts = {
+        "layers": GOOD_LAYERS, "guide": GOOD_LAYERS, "start": words("", "0.5", "0:01.25"), "end": words("", "2:00"),
+        "fps": words("", "24", "30000/1001", "23.976"),
+    }  # fmt: skip
     if kind is str:
         return texts.get(key, st.text(max_size=20).filter(lambda text: "\0" not in text))
     low, high = max(param.low, -1e9), min(param.high, 1e9)
@@ -348,7 +367,9 @@ def _valid(kind: Any, param: recipe.Param, key: str) -> st.SearchStrategy[Any]:
 
 
 GOOD_CURVES = words("t", "0.5*pulse(beat, decay=0.2)", "1 if t<2 else kick", "max(rms,  0.1)", "sine(t)\t+ 1")
-GOOD_LAYERS = words("", "blocks.9:42,70-77@0.25x0.125~mean=0.5,class:84", "a.jpg=t/10,b = {0s = 1, '1.5s' = 2}", "é/1=kick")
+GOOD_LAYERS = words(
+    "", "blocks.9:42,70-77@0.25x0.125~mean=0.5,class:84", "a.jpg=t/10,b = {0s = 1, '1.5s' = 2}", "é/1=kick"
+)
 TABLES: dict[str, dict[str, st.SearchStrategy[Any]]] = {}
 for _section, _key, _kind, _param in parameters():
     TABLES.setdefault(_section, {})[_key] = _valid(_kind, _param, _key)
@@ -358,7 +379,7 @@ RECIPES = st.fixed_dictionaries(
 )
 
 
-@FUZZ
+@SLOW
 @given(RECIPES)
 def test_recipes_are_read_as_they_are_written(tables: dict[str, dict[str, Any]]) -> None:
     asked = Recipe().merge(tables)

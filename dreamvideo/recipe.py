@@ -432,7 +432,8 @@ def _table(name: str, table: Any) -> Mapping[Any, Any]:
 def _field(owner: Any, key: Any, what: str) -> Any:
     known = [f.name for f in dataclasses.fields(owner)]
     if key not in known:
-        near = difflib.get_close_matches(str(key)[: schedule.SHOWN], known, n=1, cutoff=0.5) or known
+        word = key[: schedule.SHOWN] if isinstance(key, str) else ""
+        near = difflib.get_close_matches(word, known, n=1, cutoff=0.5) or known
         raise RecipeError(f"the recipe has no {what} called {shown(key)}: did you mean {' or '.join(near)}?")
     return getattr(owner, key)
 

@@ -316,7 +316,7 @@ def read_keyframes(keyframes: Mapping[str, Any]) -> list[tuple[str, float, str]]
 def flattened(keyframes: Mapping[str, Any]) -> dict[str, Any]:
     """Return keyframes by their moments: undo what TOML makes of the bare key 1.5s: a table `1` with `5s` in it."""
     flat: dict[str, Any] = {}
-    for key, value in ((str(key), value) for key, value in keyframes.items()):
+    for key, value in ((key if isinstance(key, str) else shown(key), value) for key, value in keyframes.items()):
         if isinstance(value, dict) and key.isdigit():
             flat |= {f"{key}.{rest}": inner for rest, inner in value.items()}
         else:

@@ -297,6 +297,12 @@ def test_bad_usage_reaches_the_terminal_in_one_plain_line(capsys: pytest.Capture
         assert capsys.readouterr().err[:-1].isprintable()
 
 
+def test_no_flag_of_the_parser_replaces_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    assert cli.main(["--tyro-write-completion", "bash", str(tmp_path / "mine")]) == 1
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
 def test_an_error_is_one_line_of_plain_text() -> None:
     assert str(DreamError(f"no\nsuch\t{TITLE} file")) == r"no such \u001b]0;owned\u0007\u001b[2J file"
     assert plain("ö, 日本, 🐶") == "ö, 日本, 🐶"

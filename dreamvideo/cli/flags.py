@@ -13,10 +13,11 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from .. import schedule
-from ..errors import plain
+from ..errors import DreamError, plain
 from ..recipe import Recipe, parameters, preset_tables, read_tables
 
 T = TypeVar("T", bound="Start")
+WRITES = "--tyro-write-completion"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,13 @@ def _read_curves(name: str, parsed: Any, base: Any) -> dict[str, Any]:
 
 
 def read(kind: Any, prog: str, description: str, argv: list[str]) -> Any:
-    """Read flags into a dataclass; bad usage is told in one line."""
+    """Read flags into a dataclass; bad usage is told in one line.
+
+    Raises:
+        DreamError: a flag of tyro's own that would replace any file.
+    """
+    if argv and argv[0].replace("_", "-") == WRITES:
+        raise DreamError(f"{prog} writes no completions: print them with --tyro-print-completion bash")
     told = io.StringIO()
     try:
         with contextlib.redirect_stderr(told):

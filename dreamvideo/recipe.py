@@ -340,23 +340,24 @@ def read_tables(path: str | Path) -> dict[str, dict[str, Any]]:
     Raises:
         RecipeError: the file is missing, or is no TOML, or far too much of it.
     """
-    return _tables(read_text(path, "the recipe"), str(path))
+    try:
+        return _tables(read_text(path), str(path))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"cannot read the recipe {path} ({error}): give a TOML file") from error
 
 
-def read_text(path: str | Path, what: str) -> str:
-    """Read a small UTF-8 file, and of a large one no more than shows that it is.
+def read_text(path: str | Path) -> str:
+    """Read a text file, in UTF-8 with or without a mark of it; of one that has no end, no more than shows that.
 
     Raises:
-        RecipeError: the file is missing, too large, or no text.
+        OSError: it cannot be read.
+        ValueError: it is no text, or longer than any that is meant for us.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            text = file.read(schedule.MOST_TOML + 1)
-    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name that can be none
-        raise RecipeError(f"cannot read {what} {path}: {error}") from error
-    if len(text) > schedule.MOST_TOML:
-        raise RecipeError(f"cannot read {what} {path}: it has more than {schedule.MOST_TOML} characters")
-    return text
+    with open(path, "rb") as file:
+        data = file.read(schedule.MOST_TOML + 1)
+    if len(data) > schedule.MOST_TOML:
+        raise ValueError(f"it has more than {schedule.MOST_TOML} bytes")
+    return data.decode("utf-8-sig")
 
 
 def presets() -> list[str]:

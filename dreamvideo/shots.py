@@ -101,10 +101,9 @@ def read(path: str) -> list[Fraction]:
     Raises:
         RecipeError: the file is missing, no text, or a line holds no time.
     """
-    text = read_text(path, "the cuts (auto, none, or a CSV file)")
     try:
-        lines = list(csv.reader(text.splitlines()))
-    except csv.Error as error:
+        lines = list(csv.reader(read_text(path).splitlines()))
+    except (OSError, ValueError, csv.Error) as error:
         raise RecipeError(f"cannot read the cuts in {path} ({error}): give auto, none, or a CSV file") from error
     times: list[Fraction | None] = []
     column = 0

@@ -12,7 +12,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from .errors import RecipeError
+from .errors import RecipeError, shown
 
 SHARE = 0.7  # of the machine's memory, that is made use of
 STEP = 2**28  # bytes that what is held is rounded up to, so that it is the same in every run
@@ -41,9 +41,9 @@ def parse(text: str) -> float:
     """
     if text == "auto":
         return math.inf
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt])i?b?", text.strip().lower())
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kmgt])i?b?", text.strip().lower(), re.ASCII)
     if not match:
-        raise RecipeError(f"cannot read the memory {text!r}: write 4GB, 800MB or auto")
+        raise RecipeError(f"cannot read the memory {shown(text)}: write 4GB, 800MB or auto")
     return float(match[1]) * 1000 ** (1 + "kmgt".index(match[2]))
 
 

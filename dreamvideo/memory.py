@@ -13,7 +13,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from .errors import RecipeError
+from .errors import RecipeError, shown
 
 SHARE = 0.7  # of the machine's memory, that is made use of
 HELD = 0.9e9  # bytes that a process holds beside what its frames take, where it is one of several
@@ -44,9 +44,9 @@ def parse(text: str) -> float:
     """
     if text == "auto":
         return math.inf
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt])i?b?", text.strip().lower())
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kmgt])i?b?", text.strip().lower(), re.ASCII)
     if not match:
-        raise RecipeError(f"cannot read the memory {text!r}: write 4GB, 800MB or auto")
+        raise RecipeError(f"cannot read the memory {shown(text)}: write 4GB, 800MB or auto")
     return float(match[1]) * 1000 ** (1 + "kmgt".index(match[2]))
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
-import tomllib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -21,7 +22,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import tomli_w
 
 from . import schedule
-from .errors import RecipeError
+from .errors import RecipeError, shown
+
+LONGEST = 4096  # characters of a text; of a file's name the system takes no more
+TABLES = {"network.layers": 20_000, "network.guide": 20_000}  # the same, of those that hold many curves
+SLOWEST = Fraction(1, 100)  # frames per second: curves are known at 240 points a second, whatever the rate
+TIME = re.compile(r"\d{1,12}(\.\d{0,30})?|\.\d{1,30}", re.ASCII)
+RATE = re.compile(r"(\d{1,12}(/\d{1,12}|\.\d{0,30})?|\.\d{1,30})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -257,8 +264,9 @@ class Recipe:
             RecipeError: an unknown section or key, or a bad value.
         """
         sections: dict[str, Any] = {}
-        for name, table in tables.items():
+        for name, table in _table("the recipe", tables).items():
             own = _field(self, name, "section")
+            _table(f"[{name}]", table)
             if name == "curves":
                 sections[name] = {**own, **{key: _settled(0.0, value) for key, value in table.items()}}
                 continue
@@ -284,10 +292,10 @@ class Recipe:
         path, equals, value = assignment.partition("=")
         section, dot, key = path.strip().partition(".")
         if not (equals and dot):
-            raise RecipeError(f"cannot read {assignment!r}: write section.key=value, like dream.step=0.02")
+            raise RecipeError(f"cannot read {shown(assignment)}: write section.key=value, like dream.step=0.02")
         try:
-            read = tomllib.loads(f"v = {value}")["v"]
-        except tomllib.TOMLDecodeError:
+            read = schedule.toml(f"v = {value}")["v"]
+        except ValueError:
             read = value.strip()
         wants_text = any((section, key) == (s, k) and kind is str for s, k, kind, _ in parameters())
         if wants_text and not isinstance(read, str):  # 12 and 00:01:30 are numbers and times to TOML
@@ -330,12 +338,26 @@ def read_tables(path: str | Path) -> dict[str, dict[str, Any]]:
     """Read a recipe file as {section: {key: value}}.
 
     Raises:
-        RecipeError: the file is missing or is no TOML.
+        RecipeError: the file is missing, or is no TOML, or far too much of it.
     """
     try:
-        return _tables(Path(path).read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"cannot read the recipe {path}: {error}") from error
+        return _tables(read_text(path), str(path))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"cannot read the recipe {path} ({error}): give a TOML file") from error
+
+
+def read_text(path: str | Path) -> str:
+    """Read a text file, in UTF-8 with or without a mark of it; of one that has no end, no more than shows that.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no text, or longer than any that is meant for us.
+    """
+    with open(path, "rb") as file:
+        data = file.read(schedule.MOST_TOML + 1)
+    if len(data) > schedule.MOST_TOML:
+        raise ValueError(f"it has more than {schedule.MOST_TOML} bytes")
+    return data.decode("utf-8-sig")
 
 
 def presets() -> list[str]:
@@ -368,60 +390,71 @@ def parse_time(text: str) -> Fraction | None:
     """
     if not text:
         return None
-    seconds = Fraction(0)
-    try:
-        for part in text.split(":"):
-            number = Fraction(part)
-            if number < 0 or "/" in part:
-                raise ValueError(part)
-            seconds = seconds * 60 + number
-    except ValueError:
-        raise RecipeError(f"cannot read the time {text!r}: write seconds or mm:ss.s, like 83.5 or 1:23.5") from None
-    return seconds
+    parts = [part.strip() for part in text.split(":")]
+    if len(parts) > 3 or not all(map(TIME.fullmatch, parts)):
+        raise RecipeError(f"cannot read the time {shown(text)}: write seconds or mm:ss.s, like 83.5 or 1:23.5")
+    return functools.reduce(lambda whole, part: whole * 60 + Fraction(part), parts, Fraction(0))
 
 
 def parse_rate(text: str) -> Fraction | None:
     """Return frames per second from `24`, `23.976` or `24000/1001`; None for an empty text.
 
     Raises:
-        RecipeError: anything else, or a rate outside 0 … 1000.
+        RecipeError: anything else, or a rate outside 0.01 … 1000.
     """
     if not text:
         return None
     try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
+        rate = Fraction(text) if RATE.fullmatch(text.strip()) else Fraction(0)
+    except ZeroDivisionError:
         rate = Fraction(0)
-    if not 0 < rate <= 1000:
-        raise RecipeError(f"cannot read the frame rate {text!r}: write 24 or 30000/1001")
+    if not SLOWEST <= rate <= 1000:
+        raise RecipeError(f"cannot read the frame rate {shown(text)}: write 24 or 30000/1001, from 0.01 to 1000")
     return rate
 
 
 def _tables(text: str, name: str = "the recipe") -> dict[str, dict[str, Any]]:
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tables = schedule.toml(text)
+    except ValueError as error:
         raise RecipeError(f"{name} is no valid TOML: {error}") from error
     for section, table in tables.items():
         if not isinstance(table, dict):
-            raise RecipeError(f"{section!r} in {name} stands outside a section: write it under one, like [dream]")
+            raise RecipeError(f"{shown(section)} in {name} stands outside a section: write it under one, like [dream]")
     return tables
 
 
-def _field(owner: Any, key: str, what: str) -> Any:
+def _table(name: str, table: Any) -> Mapping[Any, Any]:
+    if not isinstance(table, Mapping):
+        raise RecipeError(f"{name} is {shown(table)}: it must be a table, of names and what they stand for")
+    return table
+
+
+def _field(owner: Any, key: Any, what: str) -> Any:
     known = [f.name for f in dataclasses.fields(owner)]
     if key not in known:
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5) or known
-        raise RecipeError(f"the recipe has no {what} called {key!r}: did you mean {' or '.join(near)}?")
+        word = key[: schedule.SHOWN] if isinstance(key, str) else ""
+        near = difflib.get_close_matches(word, known, n=1, cutoff=0.5) or known
+        raise RecipeError(f"the recipe has no {what} called {shown(key)}: did you mean {' or '.join(near)}?")
     return getattr(owner, key)
 
 
 def _check(name: str, value: Any, kind: Any, param: Param) -> None:
     if not any(_is(value, choice) for choice in _choices(kind)):
         wanted = " or ".join(c.__name__ if isinstance(c, type) else repr(c) for c in _choices(kind) if c)
-        raise RecipeError(f"{name} = {value!r} must be {wanted}")
+        raise RecipeError(f"{name} = {shown(value)} must be {wanted}")
+    if isinstance(value, str):
+        _check_text(name, value)
     if isinstance(value, (int, float)) and not param.low <= value <= param.high:
         raise RecipeError(f"{name} = {value:g} lies outside {param.low:g} … {param.high:g}")
+
+
+def _check_text(name: str, text: str) -> None:
+    """Refuse a text that no recipe file could hold, or no file be called by."""
+    if len(text) > (most := TABLES.get(name, LONGEST)):
+        raise RecipeError(f"{name} has {len(text)} characters: {most} are let in")
+    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise RecipeError(f"{name} = {shown(text)} is no UTF-8: rename the file")
 
 
 def _settled(default: Any, value: Any) -> Any:
@@ -434,7 +467,7 @@ def _settled(default: Any, value: Any) -> Any:
 
 def _check_curve(name: str, curve: Any, named: Mapping[str, Any], param: Param | None = None) -> None:
     if isinstance(curve, bool) or not isinstance(curve, (int, float, str, dict)):
-        raise RecipeError(f"{name} = {curve!r} must be a number, an expression or keyframes")
+        raise RecipeError(f"{name} = {shown(curve)} must be a number, an expression or keyframes")
     try:
         schedule.check(curve, list(named))
     except RecipeError as error:
@@ -455,9 +488,9 @@ def _choices(kind: Any) -> list[Any]:
 
 def _is(value: Any, choice: Any) -> bool:
     if not isinstance(choice, type):
-        return bool(value == choice)
+        return type(value) is type(choice) and bool(value == choice)
     if choice is bool:
         return isinstance(value, bool)
     if choice is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
-    return isinstance(value, choice) and not isinstance(value, bool)
+        return schedule.is_number(value) or (isinstance(value, float) and math.isinf(value))
+    return isinstance(value, choice) and (choice is not int or schedule.is_number(value))

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,7 @@ WIDE = 320  # px; each picture of the strip
 LOUD = 4  # times that differences are shown at
 MISSHAPEN = 0.1  # part by which the aspect ratios of source and dream may differ
 UNKNOWN = 1e9  # px; what .flo files hold where the flow is not known
+FLO, FLO_TAG = struct.Struct("<fii"), 202021.25  # what a .flo file begins with: tag, width, height
 KINDS = (".html", ".png", ".json")
 
 
@@ -318,18 +320,35 @@ def _truth(folder: Path) -> dict[int, Path]:
 def _known(files: dict[int, Path], index: int, size: torch.Size) -> Motion | None:
     if index not in files:
         return None
-    field = cv2.readOpticalFlow(str(files[index]))
-    if field is None or field.shape[:2] != tuple(size):
-        raise SourceError(f"{files[index]} is no flow of {size[1]}×{size[0]} pixels, as the dream has")
+    field = _field(files[index], size[0], size[1])
     mask = files[index].with_suffix(".png")
-    held = (np.abs(field) < UNKNOWN).all(-1)
+    held = np.asarray((np.abs(field) < UNKNOWN).all(-1))
     field[~held] = 0
     if mask.exists():
-        read = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
+        read = _gray(mask)
         if read is None or read.shape != held.shape:
             raise SourceError(f"{mask} is no picture of {size[1]}×{size[0]} pixels")
         held &= read > 127
     return exact_motion(field, held)
+
+
+def _field(file: Path, height: int, width: int) -> NDArray[np.float32]:
+    """Read the flow in a .flo file (Baker et al. 2011), (H, W, 2): of the size it has to be, whatever it says."""
+    try:
+        with open(file, "rb") as opened:
+            data = opened.read(FLO.size + 8 * height * width + 1)
+    except OSError as error:
+        raise SourceError(f"{file} cannot be read ({error.strerror})") from error
+    if len(data) != FLO.size + 8 * height * width or FLO.unpack_from(data) != (FLO_TAG, width, height):
+        raise SourceError(f"{file} is no flow of {width}×{height} pixels, as the dream has")
+    return np.frombuffer(data, "<f4", offset=FLO.size).reshape(height, width, 2).astype(np.float32)
+
+
+def _gray(file: Path) -> NDArray[np.uint8] | None:
+    try:
+        return cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+    except cv2.error:  # a picture larger than OpenCV reads
+        return None
 
 
 def save_truth(folder: Path, index: int, field: NDArray[np.float32], held: NDArray[np.bool_]) -> None:

@@ -13,17 +13,23 @@ from __future__ import annotations
 
 import ast
 import difflib
-import math
+import json
+import keyword
 import re
 import tomllib
+import unicodedata
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
-from .errors import RecipeError
+from .errors import RecipeError, shown
 
 Curve = Union[float, str, dict[str, Any]]  # as it is written: a number, an expression, keyframes
 
 LONGEST, DEEPEST = 2000, 300  # characters and nodes of an expression
+LARGEST = 1e300  # number
+MOST_CURVES, MOST_KEYFRAMES = 300, 10_000  # of one recipe, of one curve
+MOST_TOML = 2**20  # characters
 SHOWN = 60  # characters of it that an error repeats
 EASES = ("linear", "smooth", "hold")
 COUNTERS = ("beat", "bar", "onset")
@@ -31,6 +37,13 @@ LEVELS = ("rms", "bass", "mid", "treble", "flux")
 CLOCK = ("t", "n", "fps", "length", "still")
 NAMES = (*CLOCK, *COUNTERS, *LEVELS)
 MANY = 100
+# a key of so many dotted parts takes tomllib time that grows with their square
+DEEP = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}""")
+MOMENT = re.compile(
+    r"(?:(?:(\d{1,6}):)?(\d{1,6}):)?(\d{1,9}(?:\.\d{1,30})?)\s*(s|%|beats?|bars?)?", re.ASCII
+)  # fmt: skip
+HANDLE = r"(-?[\d.]{1,30})"
+BEZIER = re.compile(rf"bezier\s*+\(?\s*+{HANDLE}[\s,]+{HANDLE}[\s,]+{HANDLE}[\s,]+{HANDLE}\s*\)?", re.ASCII)
 CHANNELS, NUMBERS = re.compile(r":[\d,-]+$"), re.compile(r"\d+(-\d+)?\s*$|\d+(-\d+)?[@~]")
 FUNCTIONS: dict[str, tuple[int, int, tuple[str, ...]]] = {  # least and most arguments; the names of those that have one
     **dict.fromkeys(("sin", "cos", "abs", "sqrt", "exp", "floor", "ceil"), (1, 1, ())),
@@ -54,25 +67,32 @@ def moment(text: str) -> tuple[float, str]:
     Raises:
         RecipeError: it is none of these.
     """
-    found = re.fullmatch(r"\s*(?:(\d+):)?(?:(\d+):)?(\d+(?:\.\d+)?)\s*(s|%|beats?|bars?)?\s*", text)
+    found = MOMENT.fullmatch(text.strip())
     if not found or (":" in text) == bool(found[4]):
-        raise RecipeError(f"cannot read the moment {text!r}: write 4s, 1:30, 25%, 8 beats or 2 bars")
+        raise RecipeError(f"cannot read the moment {shown(text)}: write 4s, 1:30, 25%, 8 beats or 2 bars")
     hours, minutes, seconds, unit = found.groups()
-    if hours and not minutes:
-        hours, minutes = "0", hours
     number = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
     return number, (unit or "s").rstrip("s") or "s"
 
 
 def check_names(named: Mapping[str, Curve]) -> None:
-    """Refuse names of curves that mean something already, or that no expression could hold.
+    """Refuse names of curves that mean something already, or that no expression could hold, and too many of them.
 
     Raises:
         RecipeError: a name that will not do.
     """
+    if len(named) > MOST_CURVES:
+        raise RecipeError(f"{len(named)} curves are too many: {MOST_CURVES} may have names")
     for name in named:
-        if name in NAMES or name in FUNCTIONS or name == "pi" or not name.isidentifier():
-            raise RecipeError(f"a curve cannot be called {name!r}: take another word, like kick")
+        if name in NAMES or name in FUNCTIONS or name == "pi" or not _can_be_named(name):
+            raise RecipeError(f"a curve cannot be called {shown(name)}: take another word, like kick")
+
+
+def _can_be_named(name: object) -> bool:
+    """Tell whether an expression can hold a name: Python's parser takes ﬁ for fi."""
+    if not isinstance(name, str) or keyword.iskeyword(name):
+        return False
+    return name.isidentifier() and unicodedata.normalize("NFKC", name) == name
 
 
 def check(curve: Curve, named: Iterable[str] = ()) -> None:
@@ -85,8 +105,13 @@ def check(curve: Curve, named: Iterable[str] = ()) -> None:
         read_keyframes(curve)
     elif isinstance(curve, str):
         parse(curve, named)
-    elif not math.isfinite(curve):
-        raise RecipeError(f"{curve} is no finite number")
+    elif not is_number(curve):
+        raise RecipeError(f"{shown(curve)} is no finite number")
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is a number that can be computed with: finite, and not beyond all bounds."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def asked(curve: Curve, named: Iterable[str] = ()) -> set[str]:
@@ -117,17 +142,37 @@ def read(text: str) -> Curve:
     if not text.strip().startswith("{"):
         return text
     try:
-        return dict(tomllib.loads(f"v = {text}")["v"])
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"cannot read the keyframes {text}: write {{0s = 1, 4s = 2, ease = 'smooth'}}") from error
+        return dict(toml(f"v = {text}")["v"])
+    except ValueError as error:
+        raise RecipeError(
+            f"cannot read the keyframes {shown(text)}: write {{0s = 1, 4s = 2, ease = 'smooth'}}"
+        ) from error
+
+
+def toml(text: str) -> dict[str, Any]:
+    """Read TOML.
+
+    Raises:
+        ValueError: it is none, or larger or deeper than any recipe.
+    """
+    if len(text) > MOST_TOML:
+        raise ValueError(f"it has more than {MOST_TOML} characters")
+    if DEEP.search(text):
+        raise ValueError("a name in it has too many parts")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def written(curve: Curve) -> str:
-    """Return a curve as one line of text."""
+    """Return a curve as one line of text, which `read` makes the same curve of."""
     if isinstance(curve, dict):
-        keys = [key if re.fullmatch(r"[\w-]+", key) else f'"{key}"' for key in curve]
-        return "{" + ", ".join(f"{k} = {v!r}" for k, v in zip(keys, curve.values(), strict=True)) + "}"
-    return curve if isinstance(curve, str) else f"{curve:g}"
+        keys = [key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key) for key in curve]
+        return "{" + ", ".join(f"{k} = {json.dumps(v)}" for k, v in zip(keys, curve.values(), strict=True)) + "}"
+    if isinstance(curve, str):
+        return curve
+    return f"{curve:g}" if float(f"{curve:g}") == curve else repr(curve)
 
 
 def terms(text: str) -> list[tuple[str, str]]:
@@ -136,13 +181,19 @@ def terms(text: str) -> list[tuple[str, str]]:
     A name may itself be a list of a layer's channels, `a:42,70-77`.
     """
     parts = [part.partition("=") for part in split(text) if part.strip()]
-    found: list[tuple[str, str]] = []
+    names: list[list[str]] = []
+    weights: list[str] = []
+    lists = False  # whether the last name ends in channels, of which more may follow
     for name, weight in ((name.strip(), weight.strip()) for name, _, weight in parts):
-        if found and not found[-1][1] and CHANNELS.search(found[-1][0]) and NUMBERS.match(name):
-            found[-1] = (f"{found[-1][0]},{name}", weight)
+        if lists and NUMBERS.match(name):
+            names[-1].append(name)
+            weights[-1], ending = weight, f":{name}"
         else:
-            found.append((name, weight))
-    return found
+            names.append([name])
+            weights.append(weight)
+            ending = name
+        lists = not weight and bool(CHANNELS.search(ending))
+    return list(zip(map(",".join, names), weights, strict=True))
 
 
 def split(text: str) -> list[str]:
@@ -161,11 +212,19 @@ def is_curve(text: str) -> bool:
     """Tell whether a text has the form of a number, an expression or keyframes; a file's name has not, by its dot."""
     if text.strip().startswith("{"):
         return True
+    if len(text) > LONGEST:
+        return False
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        tree = _tree(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return not any(isinstance(node, ast.Attribute) for node in ast.walk(tree))
+
+
+def _tree(text: str) -> ast.Expression:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python's, of what looks odd in code
+        return ast.parse(text.strip(), mode="eval")
 
 
 def parse(text: str, named: Iterable[str] = ()) -> ast.Expression:
@@ -177,7 +236,7 @@ def parse(text: str, named: Iterable[str] = ()) -> ast.Expression:
     if len(text) > LONGEST:
         raise RecipeError(f"an expression of {len(text)} characters is too long: split it into [curves]")
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        tree = _tree(text)
         nodes = list(ast.walk(tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise RecipeError(
@@ -185,19 +244,19 @@ def parse(text: str, named: Iterable[str] = ()) -> ast.Expression:
         ) from None
     if len(nodes) > DEEPEST:
         raise RecipeError("an expression of so many parts is too long: split it into [curves]")
+    known = {*NAMES, "pi", *named}
     called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     for node in nodes:
         if isinstance(node, ast.Name) and id(node) not in called:
-            known = [*NAMES, "pi", *named]
             if node.id not in known:
-                near = difflib.get_close_matches(node.id, known, n=1) or [", ".join(known)]
-                what = f"{short(text)} asks for {node.id}"
+                near = difflib.get_close_matches(node.id, known, n=1) or [", ".join([*NAMES, "pi", *named])]
+                what = f"{short(text)} asks for {node.id[:SHOWN]}"
                 raise RecipeError(f"the curve {what}, which is unknown: did you mean {near[0]}?")
         elif isinstance(node, ast.Call):
             _check_call(node, text)
         elif isinstance(node, ast.Constant):
-            if isinstance(node.value, bool) or not isinstance(node.value, (int, float)) or abs(node.value) > 1e300:
-                raise RecipeError(f"the curve {short(text)} holds {str(node.value)[:40]!r}, which is no number")
+            if not is_number(node.value):
+                raise RecipeError(f"the curve {short(text)} holds {shown(node.value)}, which is no number")
         elif isinstance(node, ast.Compare) and len(node.ops) > 1:
             raise RecipeError(f"the curve {short(text)} compares more than two things at once: compare two")
         elif not isinstance(node, ALLOWED):
@@ -206,8 +265,8 @@ def parse(text: str, named: Iterable[str] = ()) -> ast.Expression:
 
 
 def _check_call(node: ast.Call, text: str) -> None:
-    name = ast.unparse(node.func)[:SHOWN]
-    if not isinstance(node.func, ast.Name) or name not in FUNCTIONS:
+    name = (node.func.id if isinstance(node.func, ast.Name) else "what has no name")[:SHOWN]
+    if name not in FUNCTIONS:
         near = difflib.get_close_matches(name, FUNCTIONS, n=1) or [", ".join(FUNCTIONS)]
         raise RecipeError(f"the curve {short(text)} calls {name}, which is unknown: did you mean {near[0]}?")
     least, most, named = FUNCTIONS[name]
@@ -237,16 +296,18 @@ def read_keyframes(keyframes: Mapping[str, Any]) -> list[tuple[str, float, str]]
     usual = flat.pop("ease", "linear")
     if not flat:
         raise RecipeError("keyframes without a moment: write them as {0s = 0.005, 4s = 0.02}")
+    if len(flat) > MOST_KEYFRAMES:
+        raise RecipeError(f"{len(flat)} keyframes are too many: {MOST_KEYFRAMES} are let in, or write an expression")
     points: list[tuple[str, float, str]] = []
     last: dict[str, float] = {}
     for when, value in flat.items():
         number, ease = value if isinstance(value, list) and len(value) == 2 else (value, usual)
-        if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
-            raise RecipeError(f"the keyframe {when} is {number!r}: give a number, or [number, 'hold']")
+        if not is_number(number):
+            raise RecipeError(f"the keyframe {shown(when)} is {shown(number)}: give a number, or [number, 'hold']")
         handles(ease)
         at, unit = moment(when)
         if at <= last.get(unit, -1):
-            raise RecipeError(f"the keyframe {when} of {short(flat)} is out of order: let times rise")
+            raise RecipeError(f"the keyframe {when} is out of order: let times rise")
         last[unit] = at
         points.append((when, float(number), str(ease)))
     return points
@@ -255,7 +316,7 @@ def read_keyframes(keyframes: Mapping[str, Any]) -> list[tuple[str, float, str]]
 def flattened(keyframes: Mapping[str, Any]) -> dict[str, Any]:
     """Return keyframes by their moments: undo what TOML makes of the bare key 1.5s: a table `1` with `5s` in it."""
     flat: dict[str, Any] = {}
-    for key, value in keyframes.items():
+    for key, value in ((key if isinstance(key, str) else shown(key), value) for key, value in keyframes.items()):
         if isinstance(value, dict) and key.isdigit():
             flat |= {f"{key}.{rest}": inner for rest, inner in value.items()}
         else:
@@ -271,12 +332,14 @@ def handles(ease: object) -> tuple[float, float, float, float] | None:
     """
     if ease in EASES:
         return None
-    found = re.fullmatch(r"bezier\s*\(?\s*([\d.]+)[\s,]+(-?[\d.]+)[\s,]+([\d.]+)[\s,]+(-?[\d.]+)\s*\)?", str(ease))
+    found = BEZIER.fullmatch(ease) if isinstance(ease, str) else None
     try:
         x1, y1, x2, y2 = map(float, found.groups() if found else ())
     except ValueError:
-        x1 = x2 = math.inf
+        x1 = x2 = -1.0
     if not (0 <= x1 <= 1 and 0 <= x2 <= 1):
         names = ", ".join(EASES)
-        raise RecipeError(f"no ease is called {ease!r}: there is {names}, and bezier(0.4, 0, 0.2, 1) with x in 0 … 1")
+        raise RecipeError(
+            f"no ease is called {shown(ease)}: there is {names}, and bezier(0.4, 0, 0.2, 1) with x in 0 … 1"
+        )
     return x1, y1, x2, y2

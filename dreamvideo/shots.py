@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable
 from fractions import Fraction
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from . import flow
 from .errors import RecipeError
 from .media import Frame
-from .recipe import parse_time
+from .recipe import parse_time, read_text
 
 DELAY = 2  # frames that must follow a frame before it can be told whether a shot begins with it
 WIDTH = 256  # px; what the detectors are shown is no wider
@@ -92,10 +92,10 @@ def listed(frames: Iterable[Frame], times: list[Fraction]) -> Generator[tuple[Fr
     waiting: Frame | None = None
     for frame in frames:
         if waiting is not None:
-            yield waiting, any(waiting.time <= time < frame.time for time in rounded)
+            yield waiting, bisect_left(rounded, waiting.time) < bisect_left(rounded, frame.time)
         waiting = frame
     if waiting is not None:
-        yield waiting, any(waiting.time <= time for time in rounded)
+        yield waiting, bisect_left(rounded, waiting.time) < len(rounded)
 
 
 def read(path: str) -> list[Fraction]:
@@ -107,8 +107,8 @@ def read(path: str) -> list[Fraction]:
         RecipeError: the file is missing, no text, or a line holds no time.
     """
     try:
-        lines = list(csv.reader(Path(path).read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        lines = list(csv.reader(read_text(path).splitlines()))
+    except (OSError, ValueError, csv.Error) as error:
         raise RecipeError(f"cannot read the cuts in {path} ({error}): give auto, none, or a CSV file") from error
     times: list[Fraction | None] = []
     column = 0

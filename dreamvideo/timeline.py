@@ -212,14 +212,13 @@ def pulse(timeline: Timeline, x: Values, decay: float = 0.3) -> Values:
     t = timeline.t
     whole = np.floor(x + 1e-9)
     passed = np.flatnonzero(np.diff(whole) > 0) + 1
-    starts = x[0] >= 0 and abs(x[0] - round(float(x[0]))) < 1e-6
-    moments = [t[0]] if starts else []
-    for i in passed:  # where between two points it was
-        moments.append(t[i] - (x[i] - whole[i]) / max(x[i] - x[i - 1], 1e-12) * (t[i] - t[i - 1]))
-    if not moments:
+    starts = x[0] >= 0 and abs(x[0] - np.rint(x[0])) < 1e-6
+    before = (x[passed] - whole[passed]) / np.maximum(x[passed] - x[passed - 1], 1e-12)  # share of a point's time
+    moments = np.concatenate([t[:1] if starts else [], t[passed] - before * (t[passed] - t[passed - 1])])
+    if not len(moments):
         return np.zeros_like(t)
-    last = np.searchsorted(np.asarray(moments), t + 1e-9, side="right") - 1
-    since = np.where(last >= 0, t - np.asarray(moments)[np.maximum(last, 0)], np.inf)
+    last = np.searchsorted(moments, t + 1e-9, side="right") - 1
+    since = np.where(last >= 0, t - moments[np.maximum(last, 0)], np.inf)
     return np.exp(-np.maximum(since, 0) / max(decay, 1e-6))
 
 
@@ -275,8 +274,11 @@ class Curves:
         Raises:
             RecipeError: it cannot be read, or is no finite number somewhere.
         """
-        with np.errstate(all="ignore"):
-            values = np.asarray(self._values(curve), float)
+        try:
+            with np.errstate(all="ignore"):
+                values = np.asarray(self._values(curve), float)
+        except RecursionError:
+            raise RecipeError(f"{schedule.short(curve)} stands on too much: let it hold less") from None
         values = np.broadcast_to(values, self.timeline.t.shape)
         if not np.isfinite(values).all():
             at = float(self.timeline.t[np.flatnonzero(~np.isfinite(values))[0]])
@@ -300,13 +302,12 @@ class Curves:
         values = [value for _, value, _ in points]
         t = self.timeline.t
         out = np.full(t.shape, values[0])
-        for k, (_, value, ease) in enumerate(points):
-            here = t >= times[k] - 1e-9
-            if k + 1 == len(points):
-                out[here] = value
-            else:
-                share = np.clip((t[here] - times[k]) / (times[k + 1] - times[k]), 0, 1)
-                out[here] = value + (values[k + 1] - value) * _eased(share, ease)
+        begins = np.searchsorted(t, np.asarray(times) - 1e-9)
+        out[begins[-1] :] = values[-1]
+        for k, (_, value, ease) in enumerate(points[:-1]):
+            here = slice(begins[k], begins[k + 1])
+            share = np.clip((t[here] - times[k]) / (times[k + 1] - times[k]), 0, 1)
+            out[here] = value + (values[k + 1] - value) * _eased(share, ease)
         return out
 
     def _value(self, node: ast.AST) -> Any:  # noqa: PLR0911 - a case for every kind of node

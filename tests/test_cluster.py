@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import zlib
 from collections.abc import Iterator
@@ -16,8 +17,8 @@ import numpy as np
 import pytest
 from skimage import data
 
-from dreamvideo import Event, ModelError, Recipe, dream_video, memory, open_source
-from dreamvideo.job import Cluster, freight, resume
+from dreamvideo import Event, ModelError, Recipe, SourceError, dream_video, memory, open_source
+from dreamvideo.job import Cluster, Inline, freight, resume
 from dreamvideo.job.cluster import joined
 from dreamvideo.job.crew import opened
 from dreamvideo.job.folder import Piece, RunFolder, run_folder
@@ -154,18 +155,30 @@ def test_what_workers_do_not_see_travels_once(film: Path, recipe: Recipe, worker
     assert came == {digest(str(film)): frames, digest(str(mask)): {"mask.png"}, digest(str(cuts)): {"cuts.csv"}}
 
 
-def test_what_is_wrong_is_said_as_by_one_process(film: Path, recipe: Recipe, workers: Path, tmp_path: Path) -> None:
-    weights = tmp_path / "weights.pth"
-    weights.write_bytes(b"none")
-    wanted = recipe.set(f"network.weights={weights}")
+def test_what_cannot_be_dreamed_is_said_in_one_line_and_the_rest_kept(
+    film: Path, recipe: Recipe, workers: Path, tmp_path: Path
+) -> None:
+    frames = Path(shutil.copytree(film, tmp_path / "frames"))
+
+    def lose_the_end(event: Event) -> None:
+        if event.worker:  # a long shot is at work; the last one, the shortest, comes last
+            (frames / "032.png").unlink(missing_ok=True)
+
+    with pytest.raises(SourceError, match="ends before frame 32") as caught:
+        dream_video(frames, tmp_path / "out.mkv", recipe, executor=Cluster(1), on_event=lose_the_end)
+    assert len(str(caught.value).splitlines()) == 1
+    assert "31 of 32 frames are kept" in str(caught.value)
+
+
+def test_what_cannot_be_had_is_known_before_a_worker_is_called(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    wanted = recipe.set("network.layers=blocks.99=1")
     said = []
-    for executor in ({}, {"executor": Cluster(2)}):
+    for executor in (Inline(), Cluster(2)):
         with pytest.raises(ModelError) as caught:
-            dream_video(film, tmp_path / "out.mkv", wanted, **executor)
+            dream_video(film, tmp_path / "out.mkv", wanted, executor=executor)
         said.append(str(caught.value))
     assert said[0] == said[1]
-    assert "\n" not in said[1]
-    assert list(tmp_path.iterdir()) == [weights]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture(scope="module")

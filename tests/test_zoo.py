@@ -183,7 +183,7 @@ def test_weights_are_had_by_name(published: Published) -> None:
 
 
 def test_weights_bring_their_own_normalisation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoo, "_download", lambda name, published: zoo.stock(name).blank())
+    monkeypatch.setattr(zoo, "_download", lambda kind, published: kind.blank())
     for weights, wanted in (("IMAGENET1K_V1", [0.229, 0.224, 0.225]), ("IMAGENET1K_FEATURES", [1 / 255] * 3)):
         assert models.load("vgg16", ["features.3"], weights).std.flatten().tolist() == pytest.approx(wanted)
 

@@ -13,9 +13,11 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from .. import schedule
+from ..errors import DreamError, plain
 from ..recipe import Recipe, parameters, preset_tables, read_tables
 
 T = TypeVar("T", bound="Start")
+WRITES = "--tyro-write-completion"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,7 +84,13 @@ def _read_curves(name: str, parsed: Any, base: Any) -> dict[str, Any]:
 
 
 def read(kind: Any, prog: str, description: str, argv: list[str]) -> Any:
-    """Read flags into a dataclass; bad usage is told in one line."""
+    """Read flags into a dataclass; bad usage is told in one line.
+
+    Raises:
+        DreamError: a flag of tyro's own that would replace any file.
+    """
+    if argv and argv[0].replace("_", "-") == WRITES:
+        raise DreamError(f"{prog} writes no completions: print them with --tyro-print-completion bash")
     told = io.StringIO()
     try:
         with contextlib.redirect_stderr(told):
@@ -96,7 +104,7 @@ def read(kind: Any, prog: str, description: str, argv: list[str]) -> Any:
     except SystemExit as usage:
         if usage.code:
             words = " ".join(told.getvalue().translate(str.maketrans("", "", "╭╮╰╯─│")).split())
-            print(f"dreamvideo: {words.removeprefix('Parsing error ')}", file=sys.stderr)
+            print(f"dreamvideo: {plain(words.removeprefix('Parsing error '))}", file=sys.stderr)
         raise
 
 

@@ -43,7 +43,7 @@ def executor(workers: int, cluster: str) -> Executor:
 
     if workers < 0:
         raise DreamError(f"--workers {workers} is none: give how many shots are to be dreamed at once")
-    return job.Cluster(workers, cluster) if workers or cluster else job.inline
+    return job.Cluster(workers, cluster) if workers or cluster else job.Inline()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import tyro
 
+from ..errors import harmless, plain
 from ..recipe import Recipe, preset_tables, preset_text, presets, read_tables
 from . import flags, looking
 from .terminal import Progress
@@ -62,8 +63,8 @@ def measure(argv: list[str]) -> int:
             truth=asked.flow_truth or None, alone=asked.alone, loop=asked.loop, on_event=progress,
         )  # fmt: skip
     for notice in measured.notices:
-        print(f"dreamvideo: {notice}", file=sys.stderr)
-    print(measured.text())
+        print(f"dreamvideo: {plain(notice)}", file=sys.stderr)
+    print(harmless(measured.text()))
     for path in filter(None, (asked.json, asked.report)):
         measured.save(path, asked.overwrite)
     return 0
@@ -146,5 +147,5 @@ def show(path: str) -> int:
     """Print the recipe inside a file; return the exit code."""
     from ..media import read_recipe
 
-    print(read_recipe(path), end="")
+    print(harmless(read_recipe(path)), end="")
     return 0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from .cluster import Cluster
 from .events import Event, Result
 from .folder import run_folder
-from .inline import Executor, inline
+from .inline import Executor, Inline
 from .run import assemble_now, dream_video, resume
 from .single import dream_image, preview
 
 __all__ = [
-    "Cluster", "Event", "Executor", "Result", "assemble_now", "dream_image", "dream_video", "inline", "preview",
+    "Cluster", "Event", "Executor", "Inline", "Result", "assemble_now", "dream_image", "dream_video", "preview",
     "resume", "run_folder",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,26 +39,36 @@ def assemble(
         DreamError: a piece is damaged, or the output cannot be written; the pieces stay.
     """
     staged = replace(staged, info=replace(staged.info, count=plan.count))
-    overwrite = plan.overwrite or folder.assembling
-    with outputs.open_outputs(plan.output, plan.layer_out, staged, overwrite, folder.path, plan.comment) as (
-        sink,
-        watch,
-    ):
-        folder.assemble()
+    with output(folder, plan, staged) as (sink, watch):
         pictures = _pictures(folder.pieces(), plan)
         with closing(_write(pictures, watch, opened, plan, staged, sink, on_event)) as written:
             for count in written:
                 on_event(Event(count, plan.count, doing=WRITING))
                 if stop():
                     return Result(plan.output, plan.count, plan.count, True)
-        sink.commit(whole=True)
-        for notice in sink.notices:
-            if notice not in told:
-                on_event(Event(plan.count, plan.count, notice))
+        commit(sink, folder, told, on_event)
     if (wanted := staged.timeline.count) > plan.count:
         damaged = f"{opened.info.path} is damaged: {plan.count} of {wanted} frames decode, and are dreamed"
         on_event(Event(plan.count, plan.count, damaged))
     return Result(plan.output, plan.count, plan.count, False)
+
+
+@contextmanager
+def output(folder: RunFolder, plan: Plan, staged: Stage) -> Iterator[tuple[media.Sink, outputs.Watch]]:
+    """Open the outputs of a render (see `outputs.open_outputs`)."""
+    overwrite = plan.overwrite or folder.assembling
+    with outputs.open_outputs(plan.output, plan.layer_out, staged, overwrite, folder.path, plan.comment) as opened:
+        folder.assembling = takes_frames(plan.output) or (bool(plan.layer_out) and takes_frames(plan.layer_out))
+        yield opened
+
+
+def commit(sink: media.Sink, folder: RunFolder, told: list[str], on_event: Listener) -> None:
+    """Bring a whole output to its name, and tell what has not been `told` of it."""
+    sink.commit(whole=True)
+    folder.assembling = False
+    for notice in sink.notices:
+        if notice not in told:
+            on_event(Event(sink.count, sink.count, notice))
 
 
 def assemble_part(
@@ -69,9 +79,9 @@ def assemble_part(
     if not pieces:
         raise DreamError(f"nothing is dreamed yet in {folder}: let it go on for a while")
     count = pieces[-1].stop
-    output = partial(plan.output)
+    name = partial(plan.output)
     staged = replace(staged, info=replace(staged.info, count=count, cut=True))
-    with outputs.open_outputs(output, "", staged, overwrite, comment=plan.comment) as (sink, watch):
+    with outputs.open_outputs(name, "", staged, overwrite, comment=plan.comment) as (sink, watch):
         for notice in sink.notices:
             on_event(Event(0, count, notice))
         pictures = _pictures(pieces, plan, opened)
@@ -79,7 +89,7 @@ def assemble_part(
             for done in written:
                 on_event(Event(done, count, doing=WRITING))
         sink.commit(whole=False)
-    return Result(output, sum(len(piece.sums) for piece in pieces), plan.count, True, folder=str(folder))
+    return Result(name, sum(len(piece.sums) for piece in pieces), plan.count, True, folder=str(folder))
 
 
 def partial(output: str) -> str:

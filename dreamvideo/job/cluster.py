@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import memory
 from ..errors import DreamError
-from ..pipeline import device
+from ..pipeline import Engine, device
 from ..recipe import Recipe
 from ..stage import Stage
 from .crew import TRIES, Crew, reason
@@ -55,6 +55,10 @@ class Cluster:
             asked = ray.remote(num_gpus=int(gpus), num_cpus=int(not gpus), max_retries=TRIES)(_shared)
             found: Means = _got(ray, asked.remote(recipe.set("network.device=cuda") if gpus else recipe))
             return found
+
+    def make_ready(self, staged: Stage, fresh: Plan) -> None:
+        """See `Executor`; this machine need not have the device to see whether the rest can be had."""
+        Engine(fresh.settled(staged.recipe).set("network.device=cpu"), staged.timeline, fresh.room)
 
     def run(
         self, plan: Plan, tasks: Sequence[Task], folder: RunFolder, staged: Stage, checkpoint: int,

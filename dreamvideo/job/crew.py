@@ -156,13 +156,19 @@ class Crew:
         if said.error:
             self._end(worker, said.error)
         elif said.lacks:
-            for path in said.lacks:
-                if path not in self._brought:
-                    self._brought[path] = freight.called(path), [self._ray.put(block) for block in freight.blocks(path)]
-            self._prepare(worker)
+            self._bring(worker, said.lacks)
         else:
             self._unready = 0
             self._next(worker)
+
+    def _bring(self, worker: _Worker, lacks: Sequence[str]) -> None:
+        """Put what a worker does not see where it can fetch it, once for all workers."""
+        for path in lacks:
+            if not freight.seen(path, self._needed[path]):
+                return self._end(worker, DreamError(f"{path} has changed since the render began: --restart it"))
+            if path not in self._brought:
+                self._brought[path] = freight.called(path), [self._ray.put(block) for block in freight.blocks(path)]
+        return self._prepare(worker)
 
     def _next(self, worker: _Worker) -> None:
         """Give a worker the longest task there is, or let it go."""

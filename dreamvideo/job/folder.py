@@ -93,12 +93,15 @@ class RunFolder:
 
     @property
     def assembling(self) -> bool:
-        """Whether the output has been begun, so that frames that stand in its place are its own."""
+        """Whether frames are being written under their final names, so that those that stand there are its own."""
         return (self.path / "assembling").exists()
 
-    def assemble(self) -> None:
-        """Note that the output is begun."""
-        self._write("assembling", b"")
+    @assembling.setter
+    def assembling(self, begun: bool) -> None:
+        if begun:
+            self._write("assembling", b"")
+        else:
+            (self.path / "assembling").unlink(missing_ok=True)
 
     def empty(self) -> None:
         """Throw away what is in it."""
@@ -145,12 +148,16 @@ class RunFolder:
         """Return the number of the latest frame, at or before one, whose state is there and whole, and that state."""
         return latest_state(self.path, index)
 
+    def forget(self, piece: Path) -> None:
+        """Let go of a piece that is damaged, by its file: its frames are missing from now on."""
+        piece.with_suffix(".json").unlink(missing_ok=True)
+        piece.unlink(missing_ok=True)
+
     def drop(self, first: int) -> None:
         """Let go of all pieces that reach beyond a frame, and of all states after it."""
         for piece in self.pieces():
             if piece.stop > first:
-                (self.path / f"{piece.first:08d}.json").unlink()
-                piece.path.unlink()
+                self.forget(piece.path)
         self._drop_states(first + 1, None)
 
     def _drop_states(self, first: int, stop: int | None) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import torch
+
+from ..pipeline import Engine
 from ..recipe import Recipe
 from ..stage import Stage
 from .events import Event, Listener, Stop
@@ -27,6 +30,17 @@ class Executor(Protocol):
 
         Raises:
             DreamError: the recipe names a device that cannot be used.
+        """
+
+    def make_ready(self, staged: Stage, fresh: Plan) -> None:
+        """Get ready to dream by a recipe, so that what is wrong with it is known before anything else is done.
+
+        Args:
+            staged: what it is set up as.
+            fresh: a plan for it, whose shots are not known yet.
+
+        Raises:
+            DreamError: it names what cannot be had.
         """
 
     def run(
@@ -56,19 +70,33 @@ class Inline:
 
     apart = False
 
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+        self._made_for: tuple[str, float | None] | None = None
+
     def means(self, recipe: Recipe) -> Means:
         """See `Executor`."""
         return means(recipe)
+
+    def make_ready(self, staged: Stage, fresh: Plan) -> None:
+        """See `Executor`."""
+        torch.set_num_threads(fresh.threads)
+        self._engine = Engine(fresh.settled(staged.recipe), staged.timeline, fresh.room)
+        self._made_for = fresh.precision, fresh.room
 
     def run(
         self, plan: Plan, tasks: Sequence[Task], folder: RunFolder, staged: Stage, checkpoint: int,
         on_event: Listener, stop: Stop,
     ) -> int:  # fmt: skip
         """See `Executor`."""
-        worker = Worker(plan, staged) if tasks else None
+        ready = self._engine is not None and self._made_for == (
+            plan.precision,
+            plan.room,
+        )  # else it was begun otherwise
+        worker = Worker(plan, (staged, self._engine) if ready and self._engine else None)
         done = plan.count - sum(task.stop - task.first for task in tasks)
+        on_event(Event(done, plan.count))
         for task in tasks:
-            assert worker is not None
             if stop():
                 break
             for got in worker.dream(task, folder.path, checkpoint, stop):
@@ -79,6 +107,3 @@ class Inline:
                     folder.keep(got.piece, got.state)
                 on_event(Event(done, plan.count))
         return done
-
-
-inline = Inline()

@@ -17,7 +17,7 @@ from ..flash import Limiter
 from ..flow import Motion
 from ..pipeline import Engine, pack, unpack
 from ..stage import Stage
-from .assembly import WRITING, partial
+from .assembly import WRITING, commit, output, partial
 from .events import Event, Listener, Result, Stop
 from .folder import RunFolder, latest_state
 from .plan import Plan
@@ -50,19 +50,13 @@ def dream_loop(
                     on_event(Event(state.index, work))
                     if stopped:
                         return Result(plan.output, state.index, work, True)
-            with outputs.open_outputs(
-                plan.output, "", staged, plan.overwrite or folder.assembling, folder.path, plan.comment
-            ) as (sink, _):
-                folder.assemble()
+            with output(folder, plan, staged) as (sink, _):
                 errors = loop.Errors()
                 for picture, motion in _written(loop.finish(circle, engine, layers), staged, sink, on_event, count):
                     errors.add(picture, motion)
                     if stop():
                         return Result(plan.output, count, count, True)
-                sink.commit(whole=True)
-                for notice in sink.notices:
-                    if notice not in told:
-                        on_event(Event(count, count, notice))
+                commit(sink, folder, told, on_event)
     return Result(plan.output, count, count, False, errors.seam)
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from .. import camera, media, outputs, stage
 from ..errors import DreamError
+from ..media.piece import PieceError
 from ..pipeline import STRETCH
 from ..recipe import Recipe
 from ..stage import Stage
 from .assembly import assemble, assemble_part
 from .events import Event, Listener, Result, Stop, ignore, never
 from .folder import RunFolder, run_folder
-from .inline import Executor, inline
+from .inline import Executor, Inline
 from .plan import Plan
 from .planning import Wanted, go_on_with, missing, new_plan
 from .rounds import dream_loop, loop_so_far
@@ -50,7 +51,7 @@ def dream_video(
     checkpoint: int = CHECKPOINT,
     restart: bool = False,
     since: str = "",
-    executor: Executor = inline,
+    executor: Executor | None = None,
     on_event: Listener = ignore,
     stop: Stop = never,
 ) -> Result:
@@ -69,10 +70,10 @@ def dream_video(
         keep: a folder to keep the analysis of music in, so that it need not be listened to again.
         work: a folder for the run folder, OUTPUT.dream; beside the output if None.
         keep_work: whether the run folder stays when the output is whole.
-        checkpoint: frames that are dreamed again at most, after it was cut off.
+        checkpoint: frames that are dreamed again at most, after it was cut off; 1 or more.
         restart: whether what an unfinished render left is thrown away.
         since: seconds or mm:ss.s from the source's start; what lies before is kept, the rest dreamed by this recipe.
-        executor: what dreams the frames (see `Executor`).
+        executor: what dreams the frames (see `Executor`); this process if None.
         on_event: called after every frame and for every notice, on this thread.
         stop: asked after every frame; once it says yes, what is done is kept, and the output not yet written.
 
@@ -81,7 +82,7 @@ def dream_video(
             half-written, and what is dreamed is kept.
     """
     wanted = Wanted(str(source), str(output), recipe or Recipe(), overwrite, str(layer_out), str(save_octaves), keep)
-    how = How(checkpoint, keep_work, restart, since, executor, on_event, stop)
+    how = How(checkpoint, keep_work, restart, since, executor or Inline(), on_event, stop)
     return _render(run_folder(wanted.output, work), wanted, how)
 
 
@@ -90,7 +91,7 @@ def resume(
     *,
     keep_work: bool = False,
     checkpoint: int = CHECKPOINT,
-    executor: Executor = inline,
+    executor: Executor | None = None,
     on_event: Listener = ignore,
     stop: Stop = never,
 ) -> Result:
@@ -103,7 +104,7 @@ def resume(
     wanted = Wanted(
         plan.source, plan.output, plan.recipe(), plan.overwrite, plan.layer_out, plan.save_octaves, Path(plan.keep)
     )
-    return _render(Path(folder), wanted, How(checkpoint, keep_work, False, "", executor, on_event, stop))
+    return _render(Path(folder), wanted, How(checkpoint, keep_work, False, "", executor or Inline(), on_event, stop))
 
 
 def assemble_now(folder: str | Path, *, overwrite: bool = False, on_event: Listener = ignore) -> Result:
@@ -131,6 +132,8 @@ def assemble_now(folder: str | Path, *, overwrite: bool = False, on_event: Liste
 def _render(where: Path, wanted: Wanted, how: How) -> Result:
     """Render by way of a run folder; a single picture at once."""
     outputs.spare_inputs(wanted.output, wanted.recipe)
+    if wanted.recipe.camera.loop:  # every frame of it needs the others
+        how = replace(how, executor=Inline())
     with media.open_source(wanted.source, wanted.recipe.clip) as opened:
         if opened.info.kind == "still" and not stage.makes_film(wanted.recipe, wanted.output):
             return still(
@@ -142,9 +145,10 @@ def _render(where: Path, wanted: Wanted, how: How) -> Result:
                 folder.empty()
             staged = stage.set_up(opened.info, wanted.recipe, wanted.output, wanted.keep or folder.path)
             depth, told = _rehearse(wanted, staged, folder)
+            fresh = new_plan(wanted, staged, depth, folder, how.executor.means(wanted.recipe))
+            how.executor.make_ready(staged, fresh)
             for notice in (*opened.info.notices, *staged.notices, *told, *_advice(staged)):
                 how.on_event(Event(0, staged.info.count, notice))
-            fresh = new_plan(wanted, staged, depth, folder, how.executor.means(wanted.recipe))
             plan = go_on_with(folder, fresh, how.since, opened, staged, how.on_event, how.stop)
             if plan is None:
                 return Result(wanted.output, 0, staged.info.count, True)
@@ -171,17 +175,19 @@ def _dream(folder: RunFolder, plan: Plan, how: How, opened: media.Source, staged
     """Dream what is missing, and put all together."""
     if staged.recipe.camera.loop:
         return dream_loop(folder, plan, opened, staged, how.checkpoint, told, how.on_event, how.stop)
-    tasks = missing(plan, folder, how.executor.apart)
-    done = plan.count - sum(task.stop - task.first for task in tasks)
-    if done and tasks:
-        how.on_event(Event(done, plan.count, f"going on from what is done: {done} of {plan.count} frames"))
-    if tasks:
-        how.on_event(Event(done, plan.count))
     try:
-        done = how.executor.run(plan, tasks, folder, staged, how.checkpoint, how.on_event, how.stop)
-        if done < plan.count or how.stop():
-            return Result(plan.output, done, plan.count, True)
+        if tasks := missing(plan, folder, how.executor.apart):
+            done = plan.count - sum(task.stop - task.first for task in tasks)
+            if done:
+                how.on_event(Event(done, plan.count, f"going on from what is done: {done} of {plan.count} frames"))
+            done = how.executor.run(plan, tasks, folder, staged, how.checkpoint, how.on_event, how.stop)
+            if done < plan.count or how.stop():
+                return Result(plan.output, done, plan.count, True)
         return assemble(folder, plan, opened, staged, told, how.on_event, how.stop)
+    except PieceError as damage:  # what was written is not what is read: once more
+        how.on_event(Event(0, plan.count, f"{damage}: its frames are dreamed again"))
+        folder.forget(damage.path)
+        return _dream(folder, plan, how, opened, staged, told)
     except DreamError as error:
         if not folder.pieces():
             raise

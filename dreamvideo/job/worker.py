@@ -63,15 +63,17 @@ class Worker:
 
     Args:
         plan: what is rendered.
-        staged: what it is set up as, if that is known already; else it is told by the source.
+        built: what its only recipe is set up as, and the engine for that, if they are there already.
     """
 
-    def __init__(self, plan: Plan, staged: Stage | None = None):
+    def __init__(self, plan: Plan, built: tuple[Stage, Engine] | None = None):
         torch.set_num_threads(plan.threads)
         cv2.setNumThreads(plan.threads)  # its flow comes out otherwise with others
         self.plan = plan
         self._built: tuple[int, Stage, Engine] | None = None
-        self._staged = staged
+        if built is not None and len(plan.parts) == 1:
+            self._built = 0, *built
+            self._equip(*built)
 
     def dream(
         self, task: Task, scratch: Path, checkpoint: int, stop: Callable[[], bool] = lambda: False
@@ -120,16 +122,19 @@ class Worker:
         part = self.plan.part(index)
         if self._built is None or self._built[0] != part.first:
             self._built = None
-            recipe, staged = self.plan.recipe(index), self._staged
-            if staged is None or len(self.plan.parts) > 1:
-                with media.open_source(self.plan.source, recipe.clip) as opened:
-                    staged = stage.set_up(opened.info, recipe, self.plan.output, Path(self.plan.keep))
+            recipe = self.plan.recipe(index)
+            with media.open_source(self.plan.source, recipe.clip) as opened:
+                staged = stage.set_up(opened.info, recipe, self.plan.output, Path(self.plan.keep))
             engine = Engine(self.plan.settled(staged.recipe), staged.timeline, self.plan.room)
-            engine.mark = shots.known(frozenset(self.plan.cuts))
-            if self.plan.save_octaves:
-                engine.on_octave = outputs.octaves(self.plan.save_octaves, staged.info.number, overwrite=True)
+            self._equip(staged, engine)
             self._built = part.first, staged, engine
         return self._built[1:]
+
+    def _equip(self, staged: Stage, engine: Engine) -> None:
+        """Tell an engine the shots, and where octaves go."""
+        engine.mark = shots.known(frozenset(self.plan.cuts))
+        if self.plan.save_octaves:
+            engine.on_octave = outputs.octaves(self.plan.save_octaves, staged.info.number, overwrite=True)
 
     def _frames(self, staged: Stage, first: int) -> Generator[Frame]:
         """Yield the frames from one on, held ones at the end."""

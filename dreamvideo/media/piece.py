@@ -16,6 +16,18 @@ from .pictures import Behind, Pixels, quantise
 LOSSLESS = ("-c:v", "ffv1", "-level", "3", "-g", "1", "-slicecrc", "1", "-slices", "4")
 
 
+class PieceError(SourceError):
+    """A piece that is not what was written.
+
+    Attributes:
+        path: of its file.
+    """
+
+    def __init__(self, path: Path):
+        super().__init__(f"{path} is damaged")
+        self.path = path
+
+
 def checksum(pixels: Pixels, every: int = 1) -> int:
     """Return the CRC-32 of a picture (H, W, C), of every so many rows."""
     return zlib.crc32(pixels[::every].tobytes())
@@ -94,7 +106,7 @@ def read_piece(path: Path, width: int, height: int, depth: int, sums: list[int])
         sums: the checksum of each.
 
     Raises:
-        SourceError: a frame is missing, or is not what was written.
+        PieceError: a frame is missing, or is not what was written.
     """
     kind, size = ("rgb24" if depth == 8 else "rgb48le"), 3 * width * height * depth // 8
     command = [*ffmpeg.input_args(str(path)), "-f", "rawvideo", "-pix_fmt", kind, "-fps_mode", "passthrough", "pipe:1"]
@@ -102,7 +114,7 @@ def read_piece(path: Path, width: int, height: int, depth: int, sums: list[int])
         for wanted in sums:
             data = process.read(size)
             if len(data) < size or zlib.crc32(data) != wanted:
-                raise SourceError(f"{path} is damaged: remove it, and its frames are dreamed again")
+                raise PieceError(path)
             yield np.frombuffer(data, np.uint8 if depth == 8 else "<u2").reshape(height, width, 3)
 
 

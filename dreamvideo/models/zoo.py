@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import ModelError
 from .body import Stock, plan
@@ -36,7 +36,7 @@ def torchvision(name: str, layers: list[str], weights: str) -> Network:
     if weights and weights not in offered.__members__:
         model = _with_own_weights(kind, weights, list(offered.__members__))
     else:
-        model = _download(name, published)
+        model = _download(kind, published)
     transforms = published.transforms()
     return Network(name, cut.cut(model), transforms.mean, transforms.std)
 
@@ -53,27 +53,30 @@ def stock(name: str) -> Stock:
     return Stock(name, lambda: zoo.get_model(name, weights=None, **(EXTRAS if name in AUXILIARY else {})))
 
 
-def _download(name: str, published: Any) -> nn.Module:
-    import torchvision.models as zoo
-
+def _download(kind: Stock, published: Any) -> nn.Module:
     try:
-        model: nn.Module = zoo.get_model(name, weights=published, progress=False)  # it verifies the checksum
-    except (OSError, RuntimeError) as error:  # URLError is an OSError; a bad checksum is a RuntimeError
+        state = published.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except Exception as error:  # no network, a bad checksum, or a file in the cache that holds more than tensors
+        told = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModelError(
-            f"the weights of {name} could not be downloaded from {published.url} ({error}): bring the file yourself "
-            f"with --weights FILE.pth, or use the embedded network with --model {EMBEDDED}"
+            f"the weights of {kind.name} could not be downloaded from {published.url} ({told}): bring the file "
+            f"yourself with --weights FILE.pth, or use the embedded network with --model {EMBEDDED}"
         ) from error
-    return model
+    return _fitted(kind, state, published.url)
 
 
 def _with_own_weights(kind: Stock, weights: str, offered: list[str]) -> nn.Module:
     if re.fullmatch("[A-Z][A-Z0-9_]*", weights) and not Path(weights).exists():
         raise ModelError(f"{kind.name} has no weights {weights!r}: there are {', '.join(offered)}, or name a file")
-    state = {k: v for k, v in read_weights(weights).items() if not k.startswith(AUXILIARY.get(kind.name, "\0"))}
+    return _fitted(kind, read_weights(weights), weights)
+
+
+def _fitted(kind: Stock, state: dict[str, Tensor], path: str) -> nn.Module:
+    state = {k: v for k, v in state.items() if not k.startswith(AUXILIARY.get(kind.name, "\0"))}
     if kind.name.startswith("densenet"):  # the published files are older than the names
         state = {re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", k): v for k, v in state.items()}
     model = kind.build()
-    fit(model, state, weights)
+    fit(model, state, path)
     return model
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import RecipeError
+from ..schedule import written
 
 BORDER = 2  # rows and columns left out at the activation's edge, where padding rather than the picture excites it
 LEAST = 0.1  # cosine that one is taken for at least: what points elsewhere is led round, too
@@ -182,11 +183,11 @@ class Layer:
     @property
     def key(self) -> str:
         """What it is, its weight aside, as it is written."""
-        place = "" if self.place is None else f"@{self.place[0]:g}x{self.place[1]:g}"
+        place = "" if self.place is None else f"@{written(self.place[0])}x{written(self.place[1])}"
         return f"{self.name}{self.channels or ''}{place}{'' if self.form == 'l2' else '~' + self.form}"
 
     def __str__(self) -> str:
-        return f"{self.key}={self.weight:g}"
+        return f"{self.key}={written(self.weight)}"
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ class Logit:
         return f"class:{self.label or self.number}"
 
     def __str__(self) -> str:
-        return f"{self.key}={self.weight:g}"
+        return f"{self.key}={written(self.weight)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +240,7 @@ class Guided:
         return f"{self.name}~{PurePath(self.guide).name}"  # wherever it lies
 
     def __str__(self) -> str:
-        return f"{self.key}={self.weight:g}"
+        return f"{self.key}={written(self.weight)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,7 +275,7 @@ class Statistics:
         return f"{self.name}~statistics~{PurePath(self.guide).name}"
 
     def __str__(self) -> str:
-        return f"{self.key}={self.weight:g}"
+        return f"{self.key}={written(self.weight)}"
 
 
 def _gram(features: Tensor) -> Tensor:

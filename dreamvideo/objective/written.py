@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 import re
 
+import numpy as np
+
 from .. import models, schedule
-from ..errors import RecipeError
+from ..errors import RecipeError, shown
 from .goal import Objective
 from .terms import Channels, Layer, Logit, Strongest, Term, check
 
 CLASS = "class:"
+MOST = 2**16  # number of a channel
 HOW = "write them as blocks.9=1,blocks.10=0.5"
 SHAPE = re.compile(
     r"(?P<layer>[^:@~]+)"
-    r"(?::(?P<channels>\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)|:(?P<end>top|bottom):(?P<count>\d+))?"
+    r"(?::(?P<channels>\d{1,9}(?:-\d{1,9})?(?:,\d{1,9}(?:-\d{1,9})?)*)|:(?P<end>top|bottom):(?P<count>\d{1,9}))?"
     r"(?:@(?P<x>[\d.]+)x(?P<y>[\d.]+))?"
-    r"(?:~(?P<form>\w+))?"
+    r"(?:~(?P<form>\w+))?",
+    re.ASCII,
 )
 
 
@@ -37,7 +41,7 @@ def parse(text: str) -> Objective:
         except ValueError:
             value = math.nan
         if not math.isfinite(value) or not name:
-            raise RecipeError(f"cannot read {f'{name}={weight}'!r} in layers: {HOW}")
+            raise RecipeError(f"cannot read {shown(f'{name}={weight}')} in layers: {HOW}")
         term = _term(name, value)
         if term.key in terms:
             raise RecipeError(f"{term.key} is named twice in layers: give it one weight")
@@ -53,7 +57,7 @@ def _term(name: str, weight: float) -> Term:
     match = SHAPE.fullmatch(name)
     if not match:
         raise RecipeError(
-            f"cannot read {name!r} in layers: write blocks.9, blocks.9:42, blocks.9:10-19, blocks.9:top:10, "
+            f"cannot read {shown(name)} in layers: write blocks.9, blocks.9:42, blocks.9:10-19, blocks.9:top:10, "
             "blocks.9@0.5x0.5, blocks.9~mean or class:peacock"
         )
     channels: Channels | Strongest | None = None
@@ -64,7 +68,7 @@ def _term(name: str, weight: float) -> Term:
     try:
         place = (float(match["x"]), float(match["y"])) if match["x"] else None
     except ValueError:
-        raise RecipeError(f"cannot read the place in {name!r}: write @0.5x0.5, from 0 to 1 each") from None
+        raise RecipeError(f"cannot read the place in {shown(name)}: write @0.5x0.5, from 0 to 1 each") from None
     term = Layer(match["layer"], weight, channels, place, match["form"] or "l2")
     check(term)
     return term
@@ -72,21 +76,21 @@ def _term(name: str, weight: float) -> Term:
 
 def _numbers(text: str) -> tuple[int, ...]:
     """Return the numbers of `42,70-77`, in order, each once."""
-    found: set[int] = set()
+    named = np.zeros(MOST + 1, bool)
     for part in text.split(","):
         first, _, last = part.partition("-")
         if last and int(last) < int(first):
             raise RecipeError(f"the channels {part} run backwards: write {last}-{first}")
-        if int(last or first) > 2**16:
+        if int(last or first) > MOST:
             raise RecipeError(f"no layer has a channel {last or first}")
-        found.update(range(int(first), int(last or first) + 1))
-    return tuple(sorted(found))
+        named[int(first) : int(last or first) + 1] = True
+    return tuple(np.flatnonzero(named).tolist())
 
 
 def _logit(label: str, weight: float) -> Logit:
     """Return the term of a class, by number or by ImageNet's name of it."""
     names = models.categories()
-    if label.isdigit():
+    if label.isdecimal() and len(label) < 9:
         if int(label) >= len(names):
             raise RecipeError(f"there is no class {label}: they go from 0 to {len(names) - 1}")
         name = names[int(label)]
@@ -95,5 +99,5 @@ def _logit(label: str, weight: float) -> Logit:
     plain = names if wanted in names else [name.lower() for name in names]
     wanted = wanted if wanted in names else wanted.lower()
     if wanted not in plain:
-        raise RecipeError(f"no class is called {label!r}{models.nearest(wanted, plain)}")
+        raise RecipeError(f"no class is called {shown(label)}{models.nearest(wanted, plain)}")
     return Logit(plain.index(wanted), weight, names[plain.index(wanted)])

@@ -41,7 +41,7 @@ def pack(state: State) -> bytes:
         *masks, time = trail.moving
         tensors |= {name: torch.from_numpy(mask) for name, mask in zip(("peak", "mask"), masks, strict=True)}
         numbers["moving"] = str(time)
-    kept = {name: tensor.cpu().contiguous() for name, tensor in tensors.items() if tensor is not None}
+    kept = {name: tensor.cpu().contiguous().clone() for name, tensor in tensors.items() if tensor is not None}
     kept[NUMBERS] = torch.frombuffer(bytearray(json.dumps(numbers).encode()), dtype=torch.uint8)
     return save(kept)
 

@@ -1,0 +1,404 @@
+"""Whatever text comes, it is read or refused in one line: never another error, never without an end.
+
+FUZZ=20000 looks so many times as long, and elsewhere every time: FUZZ=20000 pytest tests/test_fuzz.py
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import io
+import os
+import struct
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dreamvideo import DreamError, Recipe, cli, errors, memory, objective, recipe, report, schedule, shots
+from dreamvideo.cli import looking
+from dreamvideo.media import source
+from dreamvideo.recipe import parameters
+from dreamvideo.score import Score
+from dreamvideo.timeline import Sound, Timeline
+
+ASKED = os.environ.get("FUZZ")
+FUZZ = settings(
+    max_examples=int(ASKED or 40),
+    derandomize=not ASKED,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+SLOW = settings(FUZZ, max_examples=max(int(ASKED or 40) // 10, 15))  # what is read by many parsers at once
+
+ANY = st.text(st.characters(), max_size=60)  # lone surrogates and control characters, too
+DIGITS = st.sampled_from(["0", "1", "007", "9" * 20, "9" * 400, "9" * 5000, "1.5", "1e999", "1e-999", "1_0", "٣", "²"])
+
+
+def read(function: Callable[..., Any], *given: Any) -> Any:
+    """Return what a parser makes of a text; None where it refuses it as it should."""
+    try:
+        return function(*given)
+    except DreamError as error:
+        told = str(error)
+        assert told.strip()
+        assert told.isprintable()
+        assert len(told) <= errors.LONGEST
+    return None
+
+
+def joined(*parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.tuples(*parts).map("".join)
+
+
+def words(*parts: str) -> st.SearchStrategy[str]:
+    return st.sampled_from(parts)
+
+
+# --- the grammar of curves, and what is like it
+
+NAMES = words(*schedule.NAMES, *schedule.FUNCTIONS, "pi", "kick", "nope", "__import__", "_", "ﬁ", "None")
+LITERALS = DIGITS | words("0x1f", "1j", "nan", "inf", "True", "'a'", "...", "1e308", "5e-324", "b''", "f'{t}'", "{}")
+OPERATORS = words("+", "-", "*", "/", "//", "%", "**", "<", ">=", "==", "!=", "and", "is", "in", "@", "<<", ":=", ",")
+PIECES = (
+    st.integers(-9, 9).map(str) | st.floats(0, 9).map(repr) | words("t", "n", "beat", "rms", "kick") | NAMES | LITERALS
+)
+
+
+def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    arguments = st.lists(inner | joined(words("decay=", "attack=", "x=", "*", "**"), inner), max_size=5).map(", ".join)
+    return st.one_of(
+        joined(st.just("("), inner, OPERATORS, inner, st.just(")")),
+        joined(words(*schedule.FUNCTIONS), st.just("("), arguments, st.just(")")),
+        joined(inner, st.just("("), arguments, st.just(")")),
+        joined(words("-", "+", "not ", "~", "lambda: ", "await "), inner),
+        joined(inner, st.just(" if "), inner, st.just(" else "), inner),
+        joined(inner, words(".real", "[0]", "\n", ".__class__", " for t in t")),
+    )
+
+
+EXPRESSIONS = st.recursive(PIECES, _larger, max_leaves=12)
+NESTED = st.builds(
+    lambda wrap, depth, inner: wrap[0] * depth + inner + wrap[1] * depth,
+    st.sampled_from(
+        [("-", ""), ("(", ")"), ("sin(", ")"), ("1+", ""), ("not ", ""), ("[", "]"), ("a.", ""), ("f", "()")]
+    ),
+    st.integers(1, 3000),
+    PIECES,
+)
+MOMENTS = joined(
+    DIGITS | st.integers(0, 99).map(str), words("s", "%", " beats", " bars", ":30", ":1:30", ".5s", "", "x")
+)
+EASES = words("linear", "hold", "bezier(0.4, 0, 0.2, 1)", "bezier(.,.,.,.)", "bezier" + " " * 999, "boing") | ANY
+VALUES = st.integers() | st.floats() | EASES | st.lists(st.floats(0, 1) | EASES, max_size=3) | st.booleans()
+KEYFRAMES = st.dictionaries(MOMENTS | st.just("ease") | ANY, VALUES, max_size=5)
+CURVES = EXPRESSIONS | NESTED | ANY | KEYFRAMES | st.floats() | st.integers()
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[Timeline]:
+    """Half a second: in silence, by a tempo, and with sound."""
+    level, times = np.linspace(0, 1, 50), np.array([0.1, 0.2, 0.4])
+    sound = Sound(100, dict.fromkeys(schedule.LEVELS, level), times, times[:1], times[:0], 120, level)
+    return [Timeline(Fraction(24), 12), Timeline(Fraction(24), 12, bpm=97), Timeline(Fraction(24), 12, sound)]
+
+
+@FUZZ
+@given(CURVES, CURVES, st.integers(0, 2))
+def test_curves(lines: list[Timeline], curve: schedule.Curve, kick: schedule.Curve, which: int) -> None:
+    tables = {"finish": {"strength": curve}, "curves": {"kick": kick}}
+    if (asked := read(Recipe().merge, tables)) and (score := read(Score, asked, lines[which])):
+        for index in range(13):
+            assert 0 <= score.at(index).finish.strength <= 10
+    if isinstance(curve, str):
+        read(schedule.read, curve)
+        schedule.is_curve(curve)
+
+
+BOMBS = {
+    "powers": "9**9**9**9**9",
+    "no number": "1/0",
+    "a number without an end": "9" * 1999,
+    "infinite pulses": "pulse(exp(9999))",
+    "deep": "(" + "-" * 140 + "t)()",
+    "stars": "max(" + ",".join(["t"] * 60) + ")",
+    "long": "1" + "+t" * 9999,
+    "layers": "a:" + "1," * 9000,
+    "layers with colons": "a" + ":1" * 9000,
+    "layers, again and again": "a:" + ",".join(["0-65535"] * 2400),
+    "equals signs": "a=" * 9000,
+    "brackets": "({[" * 6000,
+    "commas": "," * 19_000,
+    "keyframes, deep": "{a=" * 4000,
+    "keyframes, dotted": "{" + "a." * 9000 + "a=1}",
+    "keyframes, spaces": '{"1' + " " * 15_000 + 'x"=1}',
+    "ease, spaces": "{0s=[1,'bezier" + " " * 15_000 + "x']}",
+    "exponents": "1e999999999",
+    "rates": "1e-999999999",
+    "digits": "9" * 19_000,
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_nothing_takes_long_or_much_memory(bomb: str, lines: list[Timeline]) -> None:
+    text = BOMBS[bomb]
+    chain = {f"c{k}": "-" * 130 + f"c{k + 1}" for k in range(25)} | {"c25": "t", "kick": text}
+    tracemalloc.start()
+    began = time.process_time()
+    for key in ("dream.step", "network.layers", "network.guide", "clip.start", "clip.fps", "clip.size", "curves.kick"):
+        if asked := read(Recipe().set, f"{key}={text}"):
+            read(Score, asked, lines[1])
+    if asked := read(Recipe().merge, {"curves": chain, "dream": {"step": "c0"}}):
+        read(Score, asked, lines[1])
+    for parse in (objective.parse, memory.parse, recipe.parse_time, recipe.parse_rate, recipe.guides):
+        read(parse, text)
+    took, peak = time.process_time() - began, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert took < 20  # what grows with the square or worse takes minutes; 2 s on a quiet machine
+    assert peak < 2**26
+
+
+TOMLS = {
+    "dotted keys": ".".join("a" * 100_000) + " = 1",
+    "dotted keys with spaces": " . ".join("a" * 100_000) + " = 1",
+    "quoted keys": '."".'.join("a" * 100_000) + " = 1",
+    "a deep section": "[" + ".".join("a" * 50_000) + "]\n" + "b = 1\n" * 50_000,
+    "arrays": "a = " + "[" * 100_000,
+    "tables": "a = " + "{a = " * 100_000,
+    "curves": "[curves]\n" + "\n".join(f"a{k} = 'a{k + 1} + a{k + 2}'" for k in range(40_000)),
+    "keyframes": "[dream]\nstep = {" + ", ".join(f'"{k}s" = 0.5' for k in range(60_000)) + "}",
+    "a long name": "[" + "a" * 900_000 + "]",
+    "a long value": "[clip]\nsize = '" + "1" * 900_000 + "'",
+    "a long word": "a" * 1_000_000,
+    "hexadecimal": "[dream]\nseed = 0x" + "f" * 900_000,
+    "too much": " " * 2_000_000,
+}
+
+
+@pytest.mark.parametrize("bomb", TOMLS)
+def test_no_recipe_takes_long(bomb: str) -> None:
+    began = time.process_time()
+    assert read(Recipe.from_toml, TOMLS[bomb]) is None
+    assert time.process_time() - began < 20
+
+
+# --- recipes
+
+KEYS = [f"{section}.{key}" for section, key, _, _ in parameters()]
+TOKENS = words(
+    "[dream]", "[curves]", "[dream.step]", "step", "kick", "layers", "=", "=", "{", "}", "[", "]", "'", '"""', ".", ",",
+    "\n", "\n", "0s", "ease", "1979-05-27T07:32:00Z", "12:30", "0xff", "inf", "nan", "true", "#",
+)  # fmt: skip
+TOML_TEXTS = st.lists(TOKENS | DIGITS | ANY | words("dream", "finish", "camera", "clip"), max_size=12).map("".join)
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY | st.binary(max_size=9) | st.complex_numbers()
+    | st.dates() | st.sampled_from([400, 5000]).map(lambda n: -(10**n)) | st.just(np.zeros(3)) | st.just(np.float64(1))
+    | st.just(datetime.time()),
+    lambda inner: st.lists(inner, max_size=3) | st.tuples(inner)
+    | st.dictionaries(ANY | st.integers() | st.none() | MOMENTS, inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@FUZZ
+@given(TOML_TEXTS)
+def test_recipe_files(text: str) -> None:
+    read(Recipe.from_toml, text)
+
+
+@FUZZ
+@given(words(*KEYS, "curves.kick", "dream", ".", "a.b") | ANY, EXPRESSIONS | TOML_TEXTS | DIGITS | ANY)
+def test_assignments(key: str, value: str) -> None:
+    read(Recipe().set, f"{key}={value}")
+    read(Recipe().set, value)
+
+
+@FUZZ
+@given(words(*KEYS), ODD, ODD, ODD)
+def test_tables_of_odd_types(path: str, value: Any, name: Any, whole: Any) -> None:
+    section, _, key = path.partition(".")
+    read(Recipe().merge, {section: {key: value}})
+    read(Recipe().merge, {"curves": {"kick": value}})
+    read(Recipe().merge, {section: value})
+    read(Recipe().merge, whole)
+    if isinstance(name, (str, int, tuple, bytes, type(None))):
+        with contextlib.suppress(TypeError):  # what no table can have for a key
+            hash(name)
+            read(Recipe().merge, {section: {name: value}})
+            read(Recipe().merge, {name: {}})
+
+
+@FUZZ
+@given(st.one_of(ANY, DIGITS, joined(DIGITS, words(":", "/", "x", "p", "%", "GB", " kib"), DIGITS | st.just(""))))
+def test_times_rates_sizes_and_memory(text: str) -> None:
+    moment, rate = read(recipe.parse_time, text), read(recipe.parse_rate, text)
+    assert moment is None or moment >= 0
+    assert rate is None or recipe.SLOWEST <= rate <= 1000
+    if len(text) <= recipe.LONGEST:
+        size = read(source._sized, text, 64, 48)
+        assert size is None or all(1 <= side <= 32768 for side in size)
+    room = read(memory.left, text, torch.device("cpu"))
+    assert room is None or room[0] > 0
+
+
+# --- layers and guides
+
+LAYERS = words("blocks.9", "logits", "inception_4c/output", "class:84", "class:peacock", "class:²", "class:") | ANY
+CHANNELS = words("", ":42", ":42,70-77", ":9-1", ":99999", ":top:10", ":bottom:0", ":top:", ":1,", ":-") | st.builds(
+    ":{}".format, DIGITS
+)
+PLACES = words("", "@0.5x0.25", "@.x.", "@2x2", "@x", "@", "@1.2.3x4") | st.builds("@{}x{}".format, DIGITS, DIGITS)
+FORMS = words("", "~mean", "~cosine", "~l2", "~", "~maen")
+WEIGHTS = joined(words("=", "", "=="), EXPRESSIONS | KEYFRAMES.map(str) | DIGITS | words("1", "-0.5", "pulse(beat)"))
+TERMS = st.lists(joined(LAYERS, CHANNELS, PLACES, FORMS, WEIGHTS), max_size=4).map(",".join) | ANY
+
+
+@FUZZ
+@given(TERMS)
+def test_layers(text: str) -> None:
+    if goal := read(objective.parse, text):
+        assert objective.parse(str(goal)) == goal
+    read(Recipe().merge, {"network": {"layers": text}})
+
+
+@FUZZ
+@given(TERMS | st.lists(joined(ANY, WEIGHTS), max_size=4).map(",".join))
+def test_guides(text: str) -> None:
+    for path, _ in recipe.guides(text):
+        assert path in text
+    read(Recipe().merge, {"network": {"guide": text}})
+
+
+# --- files
+
+CELLS = ANY | DIGITS | words("0:01.5", "Start Time (seconds)", "Timecode List:", '"', "\ufeff", "-1")
+LISTS = st.lists(st.lists(CELLS, max_size=4).map(",".join), max_size=5).map(
+    lambda lines: "\n".join(lines).encode("utf-8", "replace")
+)
+
+
+@FUZZ
+@given(LISTS | st.binary(max_size=60))
+def test_lists_of_cuts(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "cuts.csv"
+        file.write_bytes(data)
+        times = read(shots.read, str(file))
+    assert times is None or times == sorted(times)
+
+
+def test_what_has_no_end_is_no_list_and_no_recipe() -> None:
+    assert read(shots.read, "/dev/zero") is None
+    assert read(recipe.read_tables, "/dev/zero") is None
+    assert read(shots.read, "a\0b") is None
+
+
+SIDES = st.integers(-(2**31), 2**31 - 1) | st.integers(0, 4)
+HEADS = st.builds(lambda *head: struct.pack("<fii", *head), st.sampled_from([202021.25, 0.0]), SIDES, SIDES)
+
+
+@FUZZ
+@given(HEADS, st.binary(max_size=80), st.integers(1, 4), st.integers(1, 4))
+def test_flow_files(head: bytes, data: bytes, height: int, width: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "00001.flo"
+        file.write_bytes(head + data)
+        file.with_suffix(".png").write_bytes(data)
+        read(report._known, {1: file}, 1, torch.Size((height, width)))
+        file.with_suffix(".png").unlink()
+        file.write_bytes(struct.pack("<fii", 202021.25, width, height) + (data * 9)[: 8 * width * height])
+        known = read(report._known, {1: file}, 1, torch.Size((height, width)))
+    assert known is None or torch.isfinite(known.flow).all()
+
+
+# --- the command line
+
+FLAGS = words(
+    *(f"--{key.rpartition('.')[2].replace('_', '-')}" for key in KEYS), "--set", "--preset", "--recipe", "--at"
+)
+SAID = (
+    FLAGS
+    | DIGITS
+    | ANY
+    | EXPRESSIONS
+    | words("in.mp4", "out.mp4", "pulse", "{0s = 1}", "-1", "--", "-", "dream.step=t")
+)
+
+
+@SLOW
+@given(st.lists(SAID, max_size=6))
+def test_the_command_line(argv: list[str]) -> None:
+    with contextlib.redirect_stderr(io.StringIO()) as told, contextlib.redirect_stdout(io.StringIO()):
+        try:
+            read(cli._parse, ["in.mp4", "out.mp4", *argv])
+        except SystemExit as usage:
+            assert usage.code in (0, 2)
+            assert not usage.code or told.getvalue().removesuffix("\n").isprintable()
+    read(looking.swept, argv)
+
+
+# --- what is written is read again
+
+
+def _valid(kind: Any, param: recipe.Param, key: str) -> st.SearchStrategy[Any]:
+    texts = {
+        "layers": GOOD_LAYERS, "guide": GOOD_LAYERS, "start": words("", "0.5", "0:01.25"), "end": words("", "2:00"),
+        "fps": words("", "24", "30000/1001", "23.976"),
+    }  # fmt: skip
+    if kind is str:
+        return texts.get(key, st.text(max_size=20).filter(lambda text: "\0" not in text))
+    low, high = max(param.low, -1e9), min(param.high, 1e9)
+    ranged = {int: st.integers(int(np.ceil(low)), int(high)), float: st.floats(low, high), bool: st.booleans()}
+    plain = st.one_of(*(ranged[c] if isinstance(c, type) else st.just(c) for c in recipe._choices(kind)))
+    if not param.curve:
+        return plain
+    frames = st.lists(ranged[kind], min_size=1, max_size=4).map(lambda v: {f"{k / 2}s": x for k, x in enumerate(v)})
+    return plain | frames | GOOD_CURVES
+
+
+GOOD_CURVES = words("t", "0.5*pulse(beat, decay=0.2)", "1 if t<2 else kick", "max(rms,  0.1)", "sine(t)\t+ 1")
+GOOD_LAYERS = words(
+    "", "blocks.9:42,70-77@0.25x0.125~mean=0.5,class:84", "a.jpg=t/10,b = {0s = 1, '1.5s' = 2}", "é/1=kick"
+)
+TABLES: dict[str, dict[str, st.SearchStrategy[Any]]] = {}
+for _section, _key, _kind, _param in parameters():
+    TABLES.setdefault(_section, {})[_key] = _valid(_kind, _param, _key)
+RECIPES = st.fixed_dictionaries(
+    {"curves": st.fixed_dictionaries({"kick": GOOD_CURVES.filter(lambda c: "kick" not in c) | st.floats(-1e9, 1e9)})},
+    optional={section: st.fixed_dictionaries({}, optional=keys) for section, keys in TABLES.items()},
+)
+
+
+@SLOW
+@given(RECIPES)
+def test_recipes_are_read_as_they_are_written(tables: dict[str, dict[str, Any]]) -> None:
+    asked = Recipe().merge(tables)
+    assert Recipe.from_toml(asked.to_toml()) == asked
+    assert Recipe.from_toml(errors.harmless(asked.to_toml())) == asked
+    assert Recipe().merge(asked.differences()) == asked
+
+
+@FUZZ
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53) | KEYFRAMES)
+def test_curves_are_read_as_they_are_written(curve: schedule.Curve) -> None:
+    try:
+        schedule.check(curve)
+    except DreamError:
+        return
+    assert schedule.read(schedule.written(curve)) == curve
+
+
+@pytest.mark.parametrize("number", range(0, 1000, 37))
+def test_classes_are_read_as_they_are_written(number: int) -> None:
+    goal = objective.parse(f"class:{number}=0.1234567")
+    assert objective.parse(str(goal)) == goal

@@ -1,0 +1,468 @@
+"""Renders that are cut off: nothing is lost, and what comes out is what would have come out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from clips import KINDS
+from conftest import SAMPLES
+from test_media import read
+
+import dreamvideo as package
+from dreamvideo import DreamError, Event, Recipe, Result, SinkError, SourceError, cli, dream_video
+from dreamvideo.job import assemble_now, resume
+
+MakeClip = Callable[..., Path]
+SIZE = (80, 64)  # px, at which the film below is dreamed
+
+
+class Cut(Exception):
+    """What ends a render as a crash would: nothing is saved on the way out."""
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two shots of five and seven frames, in which something moves."""
+    folder = tmp_path_factory.mktemp("film") / "in"
+    folder.mkdir()
+    shots = [list(KINDS[kind](*SIZE, 8)) for kind in ("pan", "zoom")]
+    for number, exact in enumerate([*shots[0][:5], *shots[1][:7]], 1):
+        cv2.imwrite(str(folder / f"{number:05d}.png"), cv2.cvtColor(exact.frame.pixels, cv2.COLOR_RGB2BGR))
+    (folder.parent / "cuts.csv").write_text("0.2083\n")  # the sixth frame, at 24 a second
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recipe(film: Path) -> Recipe:
+    """A quick dream of that film."""
+    quick = Recipe().set("dream.octaves=2").set("dream.iterations=2").set("temporal.refine=2")
+    return quick.set(f"temporal.cuts={film.parent / 'cuts.csv'}")
+
+
+def cut_at(frame: int, error: type[BaseException] = Cut) -> Callable[[Event], None]:
+    """Return a listener that ends the render once so many frames are dreamed."""
+
+    def listen(event: Event) -> None:
+        if not event.doing and not event.notice and event.done >= frame:
+            raise error
+
+    return listen
+
+
+def dreamed(heard: list[Event]) -> list[int]:
+    """Return how many frames were done, each time one was dreamed."""
+    return [event.done for event in heard if event.done and not event.doing and not event.notice]
+
+
+def pixels(path: Path) -> list[np.ndarray]:
+    return [frame.pixels for frame in read(path)[1]]
+
+
+def same(one: Path, other: Path) -> bool:
+    a, b = pixels(one), pixels(other)
+    return len(a) == len(b) and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+RECIPES = {
+    "as it is": {},
+    "two passes": {"temporal": {"passes": 2}},
+    "frames alone": {"temporal": {"flow": "none"}},
+    "variational flow": {"temporal": {"flow": "variational"}},
+    "a mask of motion": {"finish": {"mask_from": "motion"}},
+    "a guide that comes in": {"network": {"guide": f"{SAMPLES / 'hubble.jpg'}=min(t * 3, 1)", "layers": "blocks.9=1"}},
+    "a moving camera": {"camera": {"zoom": 1.3}},
+    "a tail that zooms": {"camera": {"then_zoom": 0.4, "zoom": 0.5}},
+    "layers that change": {"network": {"layers": "blocks.9=1 - t,blocks.6=t"}},
+}
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_a_render_goes_on_as_if_it_had_not_been_cut_off(kind: str, film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    made = recipe.merge(RECIPES[kind])
+    dream_video(film, tmp_path / "whole.mkv", made)
+    for frame in (4, 8):  # within a shot, beyond the checkpoint before
+        with pytest.raises(Cut):
+            dream_video(film, tmp_path / "cut.mkv", made, checkpoint=3, on_event=cut_at(frame))
+    assert not (tmp_path / "cut.mkv").exists()
+    heard: list[Event] = []
+    dream_video(film, tmp_path / "cut.mkv", made, checkpoint=3, on_event=heard.append)
+    assert dreamed(heard)[0] >= 6  # no more than three frames are dreamed twice
+    assert same(tmp_path / "whole.mkv", tmp_path / "cut.mkv")
+    assert sorted(os.listdir(tmp_path)) == ["cut.mkv", "whole.mkv"]
+
+
+@pytest.mark.parametrize("source", ["still", "film"])
+def test_a_loop_goes_on_as_if_it_had_not_been_cut_off(source: str, film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    made = recipe.merge({"camera": {"loop": True}, "temporal": {"cuts": "none"}})
+    given = film if source == "film" else film / "00001.png"
+    if source == "still":
+        made = made.merge({"camera": {"zoom": 3.0}, "clip": {"seconds": 0.25}})
+    dream_video(given, tmp_path / "whole.mkv", made)
+    count = read(tmp_path / "whole.mkv")[0].count
+    for frame in (2, count + 2, 2 * count + 1):  # in every round
+        with pytest.raises(Cut):
+            dream_video(given, tmp_path / "cut.mkv", made, checkpoint=2, on_event=cut_at(frame))
+    dream_video(given, tmp_path / "cut.mkv", made)
+    assert same(tmp_path / "whole.mkv", tmp_path / "cut.mkv")
+
+
+def test_a_loops_layers_are_those_of_its_last_state(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    """Cut off between any two of the writes that save it, a loop still goes on from a state with its own layers."""
+    made = recipe.merge({"camera": {"loop": True}, "temporal": {"cuts": "none"}})
+    dream_video(film, tmp_path / "whole.mkv", made)
+    real, calls = os.replace, [0]
+
+    def failing(source: str | Path, target: str | Path) -> None:
+        calls[0] += 1
+        if calls[0] in (9, 14, 16):
+            raise Cut
+        real(source, target)
+
+    for _ in range(4):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "replace", failing)
+            try:
+                dream_video(film, tmp_path / "cut.mkv", made, checkpoint=2)
+            except Cut:
+                continue
+            break
+    assert calls[0] > 16
+    assert same(tmp_path / "whole.mkv", tmp_path / "cut.mkv")
+
+
+def test_killed_at_once_the_same_command_goes_on(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    slow = recipe.set("dream.iterations=30").set("temporal.refine=15")
+    (tmp_path / "r.toml").write_text(slow.to_toml())
+    command = [sys.executable, "-m", "dreamvideo", str(film), "cut.mkv", "--recipe", "r.toml", "--checkpoint", "3"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path, text=True)
+    wait_for(process, " 7/12")
+    process.kill()
+    process.communicate()
+    assert sorted(os.listdir(tmp_path)) == ["cut.mkv.dream", "r.toml"]
+    done = subprocess.run(command, capture_output=True, cwd=tmp_path, text=True, check=True)
+    assert "going on from what is done: 6 of 12 frames" in done.stderr
+    dream_video(film, tmp_path / "whole.mkv", slow)
+    assert same(tmp_path / "whole.mkv", tmp_path / "cut.mkv")
+    assert sorted(os.listdir(tmp_path)) == ["cut.mkv", "r.toml", "whole.mkv"]
+
+
+def wait_for(process: subprocess.Popen[str], words: str) -> str:
+    """Read what a command says until it says so."""
+    told, began = "", time.monotonic()
+    assert process.stderr is not None
+    while words not in told and time.monotonic() - began < 120:
+        told += process.stderr.read(1)
+    assert words in told
+    return told
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_keeps_what_is_done_and_says_how_to_go_on(
+    kind: signal.Signals, clip: MakeClip, tmp_path: Path
+) -> None:
+    path = clip("a.mp4", rate="25", frames=250, size="320x240", sound=1)
+    command = [sys.executable, "-m", "dreamvideo", str(path), "it's.mp4"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=tmp_path)
+    wait_for(process, " 3/250")
+    os.killpg(process.pid, kind)
+    told = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "go on with: dreamvideo resume " in told
+    folder = tmp_path / "it's.mp4.dream"
+    assert f"{folder}".replace("'", "'\"'\"'") in told
+    done = sum(len(json.loads(file.read_text())["sums"]) for file in folder.glob("0*.json"))
+    assert f"stopped after {done} of 250 frames" in told
+    assert not (tmp_path / "it's.mp4").exists()
+    result = assemble_now(folder)
+    info, frames = read(tmp_path / "it's.partial.mp4")
+    assert len(frames) == info.count == result.done == done >= 3
+    assert info.sound == ("aac",)
+
+
+def test_a_second_signal_stops_at_once(clip: MakeClip, tmp_path: Path) -> None:
+    path = clip("a.mp4", frames=100, size="640x480")
+    command = [sys.executable, "-m", "dreamvideo", str(path), "o.mp4", "--iterations", "2000"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=tmp_path)
+    wait_for(process, " 0/100")
+    os.killpg(process.pid, signal.SIGINT)
+    told = wait_for(process, "once more to stop at once")
+    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # too many change nothing
+    told += process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    assert "Traceback" not in told
+    assert os.listdir(tmp_path) == ["a.mp4"]
+
+
+def test_a_render_outlives_its_terminal(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text(recipe.to_toml())
+    command = [sys.executable, "-m", "dreamvideo", str(film), "o.mkv", "--recipe", "r.toml"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path)
+    assert process.stderr is not None
+    process.stderr.close()
+    assert process.wait(timeout=120) == 0
+    assert read(tmp_path / "o.mkv")[0].count == 12
+
+
+def begin(film: Path, output: Path, recipe: Recipe, frame: int = 8, checkpoint: int = 3) -> Path:
+    """Dream so many frames, and return the run folder."""
+    with pytest.raises(Cut):
+        dream_video(film, output, recipe, checkpoint=checkpoint, on_event=cut_at(frame))
+    return output.with_name(output.name + ".dream")
+
+
+def test_another_recipe_is_refused_and_the_difference_named(
+    film: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = begin(film, tmp_path / "o.mkv", recipe)
+    kept = sorted(os.listdir(folder))
+    with pytest.raises(DreamError, match=r"dream.step was 0.01, and is 0.02.*--from.*--restart"):
+        dream_video(film, tmp_path / "o.mkv", recipe.set("dream.step=0.02"))
+    with pytest.raises(DreamError, match=r"clip.start was '', and is '0.1'"):
+        dream_video(film, tmp_path / "o.mkv", recipe.set("clip.start=0.1"))
+    monkeypatch.setattr("dreamvideo.job.plan.__version__", "9.9")
+    with pytest.raises(DreamError, match=f"dreamvideo was {package.__version__}, and is 9.9"):
+        resume(folder)
+    assert sorted(os.listdir(folder)) == kept
+    monkeypatch.undo()
+    assert dream_video(film, tmp_path / "o.mkv", recipe.set("dream.step=0.02"), restart=True).done == 12
+
+
+def test_how_it_is_encoded_may_change(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    begin(film, tmp_path / "o.mkv", recipe)
+    heard: list[Event] = []
+    changed = recipe.set("encoding.codec=libx264").set("encoding.crf=0").set("encoding.pix_fmt=yuv444p")
+    dream_video(film, tmp_path / "o.mkv", changed, on_event=heard.append)
+    assert dreamed(heard)[0] >= 6
+    assert read(tmp_path / "o.mkv")[0].count == 12
+
+
+def test_another_input_is_refused(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    shutil.copytree(film, tmp_path / "in")
+    shutil.copy(SAMPLES / "hubble.jpg", tmp_path / "guide.jpg")
+    made = recipe.set(f"network.guide={tmp_path / 'guide.jpg'}")
+    begin(tmp_path / "in", tmp_path / "o.mkv", made)
+    shutil.copy(SAMPLES / "astronaut.jpg", tmp_path / "guide.jpg")
+    with pytest.raises(DreamError, match=r"guide.jpg has changed"):
+        dream_video(tmp_path / "in", tmp_path / "o.mkv", made)
+    shutil.copy(SAMPLES / "hubble.jpg", tmp_path / "guide.jpg")
+    shutil.copy(tmp_path / "in" / "00003.png", tmp_path / "in" / "00007.png")
+    with pytest.raises(DreamError, match=r"/in has changed"):
+        dream_video(tmp_path / "in", tmp_path / "o.mkv", made)
+
+
+def test_from_keeps_what_lies_before_and_dreams_the_rest_anew(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    out, other = tmp_path / "o.mkv", recipe.set("finish.color=0.0")
+    dream_video(film, out, recipe, checkpoint=3, keep_work=True)
+    before = pixels(out)
+    with pytest.raises(DreamError, match="exists already"):
+        dream_video(film, out, other, since="0.3")
+    heard: list[Event] = []
+    dream_video(
+        film, out, other, since="0.3", checkpoint=3, overwrite=True, keep_work=True,
+        on_event=heard.append,
+    )  # fmt: skip
+    after = pixels(out)
+    first = 8  # the first frame at 0.3 s or later, at 24 a second
+    assert dreamed(heard)[0] >= 3  # the piece in which its shot begins is the first one dreamed again
+    assert all(np.array_equal(a, b) for a, b in zip(before[:first], after[:first], strict=True))
+    assert not any(np.array_equal(a, b) for a, b in zip(before[first:], after[first:], strict=True))
+    out.unlink()
+    assert resume(tmp_path / "o.mkv.dream", keep_work=True).done == 12  # of both parts
+    assert all(np.array_equal(a, b) for a, b in zip(pixels(out), after, strict=True))
+    for changed, says in (
+        (other.set("camera.zoom=1.4"), "camera would jump"),
+        (other.set("clip.size=40x32"), "same film"),
+        (other.set("temporal.cuts=none"), "same film"),
+    ):
+        with pytest.raises(DreamError, match=says):
+            dream_video(film, out, changed, since="0.3", overwrite=True)
+    with pytest.raises(DreamError, match="lies outside"):
+        dream_video(film, out, other, since="7", overwrite=True)
+    with pytest.raises(DreamError, match="nothing before"):
+        dream_video(film, tmp_path / "new.mkv", other, since="0.3")
+
+
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 0x10
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", ["a state", "all states", "a piece", "a cut piece", "a record"])
+def test_damaged_work_is_noticed_and_done_again(damage: str, film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    dream_video(film, tmp_path / "whole.mkv", recipe)
+    folder = begin(film, tmp_path / "o.mkv", recipe, frame=10)
+    pieces, states = sorted(folder.glob("*.mkv")), sorted(folder.glob("*.state"))
+    pieces = [piece for piece in pieces if piece.name[0] == "0"]
+    if damage == "a piece":
+        flip(pieces[1], pieces[1].stat().st_size // 2)
+    elif damage == "a cut piece":
+        pieces[1].write_bytes(pieces[1].read_bytes()[:-9])
+    elif damage == "a record":
+        pieces[0].with_suffix(".json").write_text('{"first": 0, "si')
+    for state in states if damage == "all states" else states[-1:] if damage == "a state" else []:
+        flip(state, state.stat().st_size // 2)
+    assert dream_video(film, tmp_path / "o.mkv", recipe).done == 12
+    assert same(tmp_path / "whole.mkv", tmp_path / "o.mkv")
+
+
+def test_a_plan_that_cannot_be_read_is_one_line(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    folder = begin(film, tmp_path / "o.mkv", recipe)
+    (folder / "plan.json").write_text('{"source": 1')
+    with pytest.raises(DreamError, match="holds no render that can be gone on with"):
+        resume(folder)
+    with pytest.raises(DreamError, match="holds no render"):
+        resume(tmp_path)
+
+
+def test_two_cannot_work_on_the_same_render(
+    film: Path, recipe: Recipe, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "r.toml").write_text(recipe.set("dream.iterations=30").set("temporal.refine=15").to_toml())
+    command = [str(film), str(tmp_path / "o.mkv"), "--recipe", str(tmp_path / "r.toml")]
+    other = subprocess.Popen(
+        [sys.executable, "-m", "dreamvideo", *command], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    wait_for(other, " 2/12")
+    os.killpg(other.pid, signal.SIGSTOP)
+    try:
+        assert cli.main(command) == 1
+        assert "another dreamvideo is at work on" in capfd.readouterr().err
+    finally:
+        os.killpg(other.pid, signal.SIGCONT)
+    other.communicate(timeout=120)
+    assert other.returncode == 0
+
+
+def test_an_input_that_vanishes_costs_nothing_that_is_done(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    dream_video(film, tmp_path / "whole.mkv", recipe)
+    shutil.copytree(film, tmp_path / "in")
+
+    def vanish(event: Event) -> None:
+        if event.done == 6 and not event.doing and (tmp_path / "in").exists():
+            (tmp_path / "in").rename(tmp_path / "gone")
+
+    with pytest.raises(SourceError, match=r"cannot be read.* of 12 frames are kept: dreamvideo resume"):
+        dream_video(tmp_path / "in", tmp_path / "o.mkv", recipe, on_event=vanish)
+    (tmp_path / "gone").rename(tmp_path / "in")
+    heard: list[Event] = []
+    resume(tmp_path / "o.mkv.dream", on_event=heard.append)
+    assert dreamed(heard)[0] >= 6  # no checkpoint was reached, and yet nothing is dreamed twice
+    assert same(tmp_path / "whole.mkv", tmp_path / "o.mkv")
+
+
+def kill_ffmpeg(word: bytes, where: Path) -> None:
+    """Kill every ffmpeg with a word among its arguments that works on a file in a folder."""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            told = entry.read_bytes()
+        except OSError:
+            continue
+        if word in told and str(where).encode() in told:
+            os.kill(int(entry.parent.name), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("word", [b"pipe:0", b"pipe:1"])
+def test_an_ffmpeg_that_is_killed_costs_nothing_that_is_done(
+    word: bytes, clip: MakeClip, recipe: Recipe, tmp_path: Path
+) -> None:
+    path = clip("a.mkv", frames=30, size="160x120", tail=("-c:v", "ffv1", "-pix_fmt", "bgr0"))
+    made = recipe.set("temporal.cuts=none").set("dream.iterations=1").set("temporal.refine=1")
+
+    def kill(event: Event) -> None:
+        if event.done == 5 and not event.doing:
+            kill_ffmpeg(word, tmp_path)
+
+    dream_video(path, tmp_path / "whole.mkv", made)
+    with pytest.raises((SinkError, SourceError), match="of 30 frames are kept: dreamvideo resume"):
+        dream_video(path, tmp_path / "o.mkv", made, checkpoint=3, on_event=kill)
+    assert dream_video(path, tmp_path / "o.mkv", made).done == 30
+    assert same(tmp_path / "whole.mkv", tmp_path / "o.mkv")
+
+
+def test_an_encoder_that_fails_costs_no_frame(clip: MakeClip, recipe: Recipe, tmp_path: Path) -> None:
+    path = clip("a.mp4", frames=40, size="160x120")
+    (tmp_path / "out").mkdir()
+
+    def kill(event: Event) -> None:
+        if event.doing == "writing":
+            kill_ffmpeg(b"libx264", tmp_path / "out")
+
+    with pytest.raises(SinkError, match="40 of 40 frames are kept"):
+        dream_video(path, tmp_path / "out" / "o.mp4", recipe.set("temporal.cuts=none"), on_event=kill)
+    assert os.listdir(tmp_path / "out") == ["o.mp4.dream"]
+    assert resume(tmp_path / "out" / "o.mp4.dream").done == 40
+    assert os.listdir(tmp_path / "out") == ["o.mp4"]
+
+
+def test_a_disk_that_fills_up_costs_nothing_that_is_done(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=330k", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        with pytest.raises(SinkError, match=r"is the disk full\?; \d+ of 12 frames are kept"):
+            dream_video(film, disk / "o.mkv", recipe, checkpoint=2)
+        assert os.listdir(disk) == ["o.mkv.dream"]
+        subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
+        resume(disk / "o.mkv.dream")
+        dream_video(film, tmp_path / "whole.mkv", recipe)
+        assert same(tmp_path / "whole.mkv", disk / "o.mkv")
+        assert os.listdir(disk) == ["o.mkv"]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_frames_that_are_half_assembled_are_the_renders_own(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    def cut(event: Event) -> None:
+        if event.doing == "writing" and event.done == 6:
+            raise Cut
+
+    out = tmp_path / "out"
+    with pytest.raises(Cut):
+        dream_video(film, out, recipe, on_event=cut)
+    assert 3 < len(os.listdir(out)) < 12
+    assert dream_video(film, out, recipe).done == len(os.listdir(out)) == 12
+    assert not (tmp_path / "out.dream").exists()
+
+
+def test_work_lies_where_it_is_asked_for_and_stays_if_it_is(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    result: Result = dream_video(film, tmp_path / "o.mkv", recipe, work=tmp_path / "w", keep_work=True)
+    assert result.folder == str(tmp_path / "w" / "o.mkv.dream")
+    assert len(pixels(tmp_path / "w" / "o.mkv.dream" / "00000000.mkv")) == 12  # any player shows a piece
+    assert sorted(os.listdir(tmp_path)) == ["o.mkv", "w"]
+
+
+def test_a_part_of_a_loop_can_be_seen(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    made = recipe.merge({"camera": {"loop": True, "zoom": 3.0}, "clip": {"seconds": 0.25}})
+    folder = begin(film / "00001.png", tmp_path / "o.mkv", made, frame=4, checkpoint=3)
+    assert assemble_now(folder).done == len(pixels(tmp_path / "o.partial.mkv")) == 3
+    with pytest.raises(SinkError, match="exists already"):
+        assemble_now(folder)
+
+
+def test_film_frames_are_found_again_where_seeking_leads_elsewhere(
+    clip: MakeClip, recipe: Recipe, tmp_path: Path
+) -> None:
+    """A film whose index is wrong is read from its beginning; one that seeks well is not."""
+    made = recipe.set("temporal.cuts=none")
+    good = clip("a.mp4", frames=20, tail=("-g", "5", "-bf", "2"))
+    odd = clip("b.mkv", frames=20, tail=("-c:v", "mpeg4", "-g", "300", "-bf", "2", "-cues_to_front", "1"))
+    for path in (good, odd):
+        dream_video(path, tmp_path / "whole.mkv", made, overwrite=True)
+        begin(path, tmp_path / "o.mkv", made, frame=11)
+        dream_video(path, tmp_path / "o.mkv", made)
+        assert same(tmp_path / "whole.mkv", tmp_path / "o.mkv")
+        (tmp_path / "o.mkv").unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .batch import run_batch
 from .events import Event, Result
 from .folder import run_folder
 from .inline import Executor, Inline
@@ -10,5 +11,5 @@ from .single import dream_image, preview
 
 __all__ = [
     "Event", "Executor", "Inline", "Result", "assemble_now", "dream_image", "dream_video", "preview", "resume",
-    "run_folder",
+    "run_batch", "run_folder",
 ]  # fmt: skip

@@ -166,7 +166,7 @@ def _rehearse(wanted: Wanted, staged: Stage, folder: RunFolder) -> tuple[int, li
     if wanted.save_octaves and folder.plan is None:
         outputs.octaves(wanted.save_octaves, staged.info.number, wanted.overwrite)
     with outputs.open_outputs(wanted.output, wanted.layer_out, staged, overwrite, folder.path) as (sink, _):
-        return sink.depth, list(sink.notices)
+        return sink.worth, list(sink.notices)
 
 
 def _dream(folder: RunFolder, plan: Plan, how: How, opened: media.Source, staged: Stage, told: list[str]) -> Result:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import camera, media, outputs, stage
-from ..errors import DreamError
+from ..errors import DreamError, RecipeError
 from ..media.piece import PieceError
 from ..pipeline import STRETCH
 from ..recipe import Recipe
@@ -131,6 +131,8 @@ def assemble_now(folder: str | Path, *, overwrite: bool = False, on_event: Liste
 
 def _render(where: Path, wanted: Wanted, how: How) -> Result:
     """Render by way of a run folder; a single picture at once."""
+    if how.checkpoint < 1:
+        raise RecipeError(f"--checkpoint {how.checkpoint} keeps nothing: give 1 or more")
     outputs.spare_inputs(wanted.output, wanted.recipe)
     with media.open_source(wanted.source, wanted.recipe.clip) as opened:
         if opened.info.kind == "still" and not stage.makes_film(wanted.recipe, wanted.output):

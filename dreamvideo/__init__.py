@@ -15,7 +15,7 @@ from .errors import DreamError, ModelError, RecipeError, SinkError, SourceError
 from .recipe import Recipe
 
 if TYPE_CHECKING:
-    from .job import Event, Result, dream_image, dream_video, preview
+    from .job import Event, Result, assemble_now, dream_image, dream_video, preview, resume
     from .looks import layers, sweep
     from .media import Frame, open_sink, open_source
     from .pipeline import Engine, render
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY = {
-    **dict.fromkeys(("Event", "Result", "dream_image", "dream_video", "preview"), "job"),
+    **dict.fromkeys(("Event", "Result", "assemble_now", "dream_image", "dream_video", "preview", "resume"), "job"),
     **dict.fromkeys(("Frame", "open_sink", "open_source"), "media"),
     **dict.fromkeys(("Engine", "render"), "pipeline"),
     **dict.fromkeys(("layers", "sweep"), "looks"),
@@ -35,8 +35,8 @@ _LAZY = {
 
 __all__ = [
     "DreamError", "Engine", "Event", "Frame", "ModelError", "Recipe", "RecipeError", "Report", "Result",
-    "Sheet", "SinkError", "SourceError", "dream_image", "dream_video", "layers", "measure", "open_sink", "open_source",
-    "preview", "render", "sweep",
+    "Sheet", "SinkError", "SourceError", "assemble_now", "dream_image", "dream_video", "layers", "measure",
+    "open_sink", "open_source", "preview", "render", "resume", "sweep",
 ]  # fmt: skip
 
 

@@ -87,6 +87,11 @@ class Process:
         if code:
             raise FFmpegError(self._last_words())
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether it was ended from outside, rather than by what it was given."""
+        return (self._process.poll() or 0) < 0
+
     def _last_words(self) -> str:
         code = self._process.returncode
         if self._said:

@@ -14,7 +14,7 @@ import torch
 from . import compose, media, outputs, stage
 from .dream import octave_sizes, resize
 from .errors import SourceError
-from .media.film import ANIMATIONS, CONTAINERS
+from .media.film import ANIMATIONS, CODECS, CONTAINERS
 from .media.names import takes_frames
 from .media.sink import as_still, check_output
 from .pipeline import Engine
@@ -31,7 +31,7 @@ BITS = {
     ".gif": 5.6, ".webp": 2.0, ".png": 15.0, ".tif": 20.0, ".tiff": 20.0, ".jpg": 4.0, ".jpeg": 4.0,
 }  # fmt: skip
 USUAL = 1.0  # of what is not listed
-LOSSLESS = BITS["ffv1"]
+LOSSLESS = {8: BITS["ffv1"], 12: 23.0, 16: 37.0}  # of pieces, by the bits per channel that are kept
 
 
 @dataclass(frozen=True)
@@ -175,11 +175,21 @@ def _disk(info: media.Info, output: str, codec: str) -> tuple[float, float]:
     suffix = Path(output).suffix.lower()
     pixels = info.width * info.height * info.count
     if suffix not in CONTAINERS:  # frames and stills
-        return BITS.get(suffix or ".png", USUAL) * (info.depth / 8) * pixels / 8, 0.0
+        disk = BITS.get(suffix or ".png", USUAL) * (info.depth / 8) * pixels / 8
+        return disk, 0.0 if info.count == 1 else LOSSLESS[info.depth] * pixels / 8
     if suffix in ANIMATIONS:
-        return BITS[suffix] * pixels / 8, LOSSLESS * pixels / 8
-    disk = BITS.get(codec or CONTAINERS[suffix].codec, USUAL) * pixels / 8
-    return disk, disk if info.kind == "film" or info.song else 0.0  # the picture, until its sound has joined it
+        return BITS[suffix] * pixels / 8, 2 * LOSSLESS[8] * pixels / 8
+    encoder = codec or CONTAINERS[suffix].codec
+    disk = BITS.get(encoder, USUAL) * pixels / 8
+    deep = (
+        16
+        if encoder == "ffv1" and info.depth == 16
+        else 12
+        if "10" in CODECS.get(encoder, CODECS["libx264"]).pix_fmt
+        else 8
+    )
+    joined = disk if info.kind == "film" or info.song else 0.0  # the picture, until its sound has joined it
+    return disk, LOSSLESS[deep] * pixels / 8 + joined
 
 
 def _folder(output: str) -> Path:

@@ -74,7 +74,7 @@ class Layered:
 
     def __init__(self, sink: media.Sink, layer: media.Sink, latest: bool):
         self.path, self.notices, self.count = sink.path, sink.notices, 0
-        self.depth = max(sink.depth, layer.depth)
+        self.worth = max(sink.worth, layer.worth)
         self._sink, self._layer = sink, layer
         self._frames: deque[Pixels] = deque(maxlen=1 if latest else None)
 

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -201,24 +200,6 @@ def test_a_full_disk_is_one_clear_line(clip: MakeClip, tmp_path: Path, capfd: py
         assert os.listdir(disk) == []
     finally:
         subprocess.run(["umount", str(disk)], check=True)
-
-
-def test_ctrl_c_finishes_the_file_with_what_is_done(clip: MakeClip, tmp_path: Path) -> None:
-    path = clip("a.mp4", rate="25", frames=250, size="320x240", sound=1)
-    command = [sys.executable, "-m", "dreamvideo", str(path), str(tmp_path / "o.mp4")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    told = ""
-    assert process.stderr is not None
-    began = time.monotonic()
-    while " 3/250" not in told and time.monotonic() - began < 120:  # the bar says when three frames are done
-        told += process.stderr.read(1)
-    os.killpg(process.pid, signal.SIGINT)
-    told += process.communicate(timeout=60)[1]
-    assert process.returncode == 130
-    done = int(re.search(r"stopped after (\d+) of 250 frames", told)[1])  # type: ignore[index]
-    info, frames = read(tmp_path / "o.mp4")
-    assert len(frames) == info.count == done
-    assert info.sound == ("aac",)
 
 
 def test_notices_are_given_once(clip: MakeClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ def test_what_is_told_is_what_the_render_makes(tmp_path: Path) -> None:
     told = forecast(str(SAMPLES / "bunny.mp4"), str(tmp_path / "o.mp4"), SMALL)
     assert (told.width, told.height, told.count, told.kind, told.octaves, told.tiles) == (160, 90, 10, "film", 1, 1)
     assert not os.listdir(tmp_path)
-    assert told.aside == told.disk > 0  # the picture lies beside the film until its sound has joined it
+    assert told.aside > told.disk > 0  # beside the film lie its pieces, and the picture until its sound has joined it
     assert 0 < told.each[0] < told.each[1] < told.first
     assert told.seconds == (told.first + 9 * told.each[0], told.first + 9 * told.each[1])
 
@@ -34,7 +34,10 @@ def test_disk_and_memory_are_told_to_the_order_of_magnitude(name: str, tmp_path:
     told = forecast(source, str(tmp_path / name), recipe)
     save = tmp_path / "r.toml"
     save.write_text(recipe.to_toml())
-    subprocess.run([sys.executable, "-m", "dreamvideo", source, tmp_path / name, "--recipe", save], check=True)
+    command = [sys.executable, "-m", "dreamvideo", source, tmp_path / name, "--recipe", save, "--keep-work"]
+    subprocess.run(command, check=True)
+    pieces = sum(piece.stat().st_size for piece in tmp_path.glob("*.dream/*.mkv"))
+    assert told.aside / 2.5 <= pieces <= told.aside * 2.5
     assert told.disk / 2.5 < (tmp_path / name).stat().st_size < told.disk * 2.5
     held = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     assert held < told.memory * 1.25

@@ -392,6 +392,19 @@ def test_an_ffmpeg_that_is_killed_costs_nothing_that_is_done(
     assert same(tmp_path / "whole.mkv", tmp_path / "o.mkv")
 
 
+def test_a_film_that_is_cut_off_while_its_shots_are_found_is_not_taken_for_a_short_one(
+    clip: MakeClip, recipe: Recipe, tmp_path: Path
+) -> None:
+    path = clip("a.mkv", frames=60, size="160x120", tail=("-c:v", "ffv1", "-pix_fmt", "bgr0"))
+
+    def kill(event: Event) -> None:
+        if event.doing:
+            kill_ffmpeg(b"pipe:1", tmp_path)
+
+    with pytest.raises(SourceError, match="was cut off"):
+        dream_video(path, tmp_path / "o.mkv", recipe, on_event=kill)
+
+
 def test_an_encoder_that_fails_costs_no_frame(clip: MakeClip, recipe: Recipe, tmp_path: Path) -> None:
     path = clip("a.mp4", frames=40, size="160x120")
     (tmp_path / "out").mkdir()

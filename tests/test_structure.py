@@ -60,8 +60,8 @@ def test_only_one_module_starts_processes() -> None:
 def test_what_the_package_offers() -> None:
     assert sorted(dreamvideo.__all__) == [
         "DreamError", "Engine", "Event", "Frame", "ModelError", "Recipe", "RecipeError", "Report", "Result",
-        "Sheet", "SinkError", "SourceError", "dream_image", "dream_video", "layers", "measure", "open_sink",
-        "open_source", "preview", "render", "sweep",
+        "Sheet", "SinkError", "SourceError", "assemble_now", "dream_image", "dream_video", "layers", "measure",
+        "open_sink", "open_source", "preview", "render", "resume", "sweep",
     ]  # fmt: skip
     for name in dreamvideo.__all__:
         assert getattr(dreamvideo, name).__doc__

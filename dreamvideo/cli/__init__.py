@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("DREAMVIDEO_DEBUG"):
             raise
-        say("dreamvideo: " + " ".join(_told(error).split()))
+        say("dreamvideo: " + _told(error))
         return 1
 
 
@@ -104,6 +104,8 @@ def _run(argv: list[str]) -> int:
         return verbs.show(argv[1])
     if argv and argv[0] in VERBS:
         return VERBS[argv[0]](argv[1:])
+    if any(word.split("=")[0] == "--batch" for word in argv):
+        return running.batch(argv)
     return _dream(*_parse(argv))
 
 

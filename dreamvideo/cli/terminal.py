@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..errors import plain
+
 if TYPE_CHECKING:
     from ..job import Event
 
@@ -19,7 +21,7 @@ STOPS = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, a polite kill, a terminal tha
 def say(text: str) -> None:
     """Print a line to standard error; where that is closed, nobody reads it, and the work goes on."""
     with contextlib.suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)
+        print(plain(text), file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -43,7 +45,7 @@ class Progress:
         from tqdm import tqdm
 
         if event.notice:
-            tqdm.write(f"dreamvideo: {event.notice}", file=sys.stderr)
+            tqdm.write(f"dreamvideo: {plain(event.notice)}", file=sys.stderr)
             return
         key = event.doing or event.worker
         if event.worker and key not in self._bars and len(self._bars) > BARS:
@@ -88,7 +90,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
                 signal.signal(kind, signal.SIG_IGN)
             raise KeyboardInterrupt
         asked = True
-        say("\ndreamvideo: stopping after this frame, and keeping what is done; once more to stop at once")
+        say("dreamvideo: stopping after this frame, and keeping what is done; once more to stop at once")
 
     usual = {kind: signal.signal(kind, ask) for kind in kinds if signal.getsignal(kind) is not signal.SIG_IGN}
     try:

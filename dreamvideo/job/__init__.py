@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .batch import run_batch
 from .cluster import Cluster
 from .events import Event, Result
 from .folder import run_folder
@@ -11,5 +12,5 @@ from .single import dream_image, preview
 
 __all__ = [
     "Cluster", "Event", "Executor", "Inline", "Result", "assemble_now", "dream_image", "dream_video", "preview",
-    "resume", "run_folder",
+    "resume", "run_batch", "run_folder",
 ]  # fmt: skip

@@ -57,7 +57,7 @@ class Plan:
         parts: what it is dreamed by, from frame 0 on.
         made_with: versions and the device, by name.
         inputs: every file that it is made of, by its absolute path, and what it holds, as a digest.
-        width, height, depth: of the frames, and the bits per channel that are kept of them.
+        width, height, depth: of the frames, and the bits per channel that are kept of them: 8, 12 or 16.
         count: frames in all.
         cuts: frames with which shots begin, in order, the first being 0.
         sums: a checksum of every frame of the source, to know that it is the right one that is read.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import camera, media, outputs, stage
-from ..errors import DreamError
+from ..errors import DreamError, RecipeError
 from ..media.piece import PieceError
 from ..pipeline import STRETCH
 from ..recipe import Recipe
@@ -131,6 +131,8 @@ def assemble_now(folder: str | Path, *, overwrite: bool = False, on_event: Liste
 
 def _render(where: Path, wanted: Wanted, how: How) -> Result:
     """Render by way of a run folder; a single picture at once."""
+    if how.checkpoint < 1:
+        raise RecipeError(f"--checkpoint {how.checkpoint} keeps nothing: give 1 or more")
     outputs.spare_inputs(wanted.output, wanted.recipe)
     if wanted.recipe.camera.loop:  # every frame of it needs the others
         how = replace(how, executor=Inline())
@@ -168,7 +170,7 @@ def _rehearse(wanted: Wanted, staged: Stage, folder: RunFolder) -> tuple[int, li
     if wanted.save_octaves and folder.plan is None:
         outputs.octaves(wanted.save_octaves, staged.info.number, wanted.overwrite)
     with outputs.open_outputs(wanted.output, wanted.layer_out, staged, overwrite, folder.path) as (sink, _):
-        return sink.depth, list(sink.notices)
+        return sink.worth, list(sink.notices)
 
 
 def _dream(folder: RunFolder, plan: Plan, how: How, opened: media.Source, staged: Stage, told: list[str]) -> Result:

@@ -112,6 +112,7 @@ class FilmSink:
         self._usual = LAYERS[self._suffix] if alpha else CODECS.get(self._codec, Codec("yuv420p"))
         self._pix_fmt = self._format(asked.pix_fmt)
         self.depth = 16 if alpha or any(bits in self._pix_fmt for bits in ("10", "12", "14", "16")) else 8
+        self.worth = 12 if self.depth == 16 and "10" in self._pix_fmt else self.depth
         self._pad = self._padding()
         self._aside = aside
         self._raw = hidden(self._final, ".mkv" if self._suffix in ANIMATIONS else self._suffix, aside)

@@ -55,13 +55,13 @@ class FrameSink:
     def __init__(self, path: str, info: Info, comment: str):
         self.path, self.notices, self.count = path, [], 0
         self._pattern, self._info, self._comment = Path(frame_pattern(path)), info, comment
-        self.depth = _depth(self._pattern, info)
+        self.worth = _depth(self._pattern, info)
         self._behind, self._saved = Behind(self._save), 0
         if info.sound:
             self.notices.append("frames hold no sound: the film's sound is left out")
 
     def write(self, image: Tensor) -> None:
-        self._behind(quantise(image, self.depth))
+        self._behind(quantise(image, self.worth))
         self.count += 1
 
     def _save(self, pixels: Pixels) -> None:
@@ -84,11 +84,11 @@ class StillSink:
     def __init__(self, path: str, info: Info, comment: str):
         self.path, self.count = path, 0
         self.notices: list[str] = []
-        self.depth, self._comment = _depth(Path(path), info), comment
+        self.worth, self._comment = _depth(Path(path), info), comment
         self._pixels: Pixels | None = None
 
     def write(self, image: Tensor) -> None:
-        self._pixels = quantise(image, self.depth)
+        self._pixels = quantise(image, self.worth)
         self.count += 1
 
     def commit(self, whole: bool) -> None:

@@ -13,6 +13,7 @@ from .. import ffmpeg
 from ..errors import SinkError, SourceError
 from .pictures import Behind, Pixels, quantise
 
+FORMATS = {8: ("rgb24", "bgr0"), 12: ("gbrp12le", "gbrp12le"), 16: ("gbrp16le", "gbrp16le")}
 LOSSLESS = ("-c:v", "ffv1", "-level", "3", "-g", "1", "-slicecrc", "1", "-slices", "4")
 
 
@@ -38,7 +39,7 @@ class PieceWriter:
 
     Args:
         path: of the file, ending in .mkv.
-        depth: bits per channel that are kept, 8 or 16.
+        depth: bits per channel that are kept: 8, 12 or 16.
 
     Attributes:
         sums: the checksum of every frame so far.
@@ -59,16 +60,17 @@ class PieceWriter:
         self._behind(quantise(image, self._depth))
 
     def _put(self, pixels: Pixels) -> None:
+        data = _laid(pixels, self._depth)
         try:
             if self._process is None:
                 self._process = ffmpeg.writer(self._command(*pixels.shape[:2]))
-            self._process.write(memoryview(np.ascontiguousarray(pixels).tobytes()))
+            self._process.write(memoryview(data))
         except ffmpeg.FFmpegError as error:
             raise _failed(self.path, error) from error
-        self.sums.append(checksum(pixels))
+        self.sums.append(zlib.crc32(data))
 
     def _command(self, height: int, width: int) -> list[str]:
-        given, kept = ("rgb24", "bgr0") if self._depth == 8 else ("rgb48le", "gbrp16le")
+        given, kept = FORMATS[self._depth]
         return [
             "-f", "rawvideo", "-pix_fmt", given, "-s", f"{width}x{height}", "-i", "pipe:0", *LOSSLESS,
             "-pix_fmt", kept, "-fps_mode", "passthrough", "-f", "matroska", "-y", f"file:{self.path}",
@@ -98,24 +100,37 @@ class PieceWriter:
 
 
 def read_piece(path: Path, width: int, height: int, depth: int, sums: list[int]) -> Iterator[Pixels]:
-    """Yield the frames of a piece, RGB (H, W, 3).
+    """Yield the frames of a piece, RGB (H, W, 3), 8 or 16 bits over their full range.
 
     Args:
         path: of the file.
-        width, height, depth: of its frames.
+        width, height, depth: of its frames (see `PieceWriter`).
         sums: the checksum of each.
 
     Raises:
         PieceError: a frame is missing, or is not what was written.
     """
-    kind, size = ("rgb24" if depth == 8 else "rgb48le"), 3 * width * height * depth // 8
+    kind, size = FORMATS[depth][0], 3 * width * height * (1 if depth == 8 else 2)
     command = [*ffmpeg.input_args(str(path)), "-f", "rawvideo", "-pix_fmt", kind, "-fps_mode", "passthrough", "pipe:1"]
     with ffmpeg.reader(command) as process:
         for wanted in sums:
             data = process.read(size)
             if len(data) < size or zlib.crc32(data) != wanted:
                 raise PieceError(path)
-            yield np.frombuffer(data, np.uint8 if depth == 8 else "<u2").reshape(height, width, 3)
+            yield _raised(np.frombuffer(data, np.uint8 if depth == 8 else "<u2"), width, height, depth)
+
+
+def _laid(pixels: Pixels, depth: int) -> bytes:
+    """Return pixels (H, W, 3) as ffmpeg is given them: above 8 bits plane by plane, green, blue, red."""
+    return pixels.tobytes() if depth == 8 else pixels[..., [1, 2, 0]].transpose(2, 0, 1).tobytes()
+
+
+def _raised(data: Pixels, width: int, height: int, depth: int) -> Pixels:
+    """Return what ffmpeg gives as RGB pixels (H, W, 3) over the full range of their type."""
+    if depth == 8:
+        return data.reshape(height, width, 3)
+    planes = data.reshape(3, height, width)[[2, 0, 1]].transpose(1, 2, 0)
+    return (planes if depth == 16 else (planes << 4) | (planes >> 8)).astype(np.uint16)
 
 
 def count_frames(path: Path) -> int:

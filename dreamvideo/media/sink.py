@@ -30,7 +30,7 @@ class Sink(Protocol):
     path: str
     notices: list[str]
     count: int  # pictures taken so far
-    depth: int  # bits per channel that it keeps
+    worth: int  # bits per channel that are worth keeping of a picture for it: 8, 12 or 16
 
     def write(self, image: Tensor) -> None:
         """Take the next picture, float RGB in [0, 1], (3, H, W); clamped and quantised here, once."""

@@ -147,6 +147,8 @@ class FilmSource:
             try:
                 process.wait()
             except ffmpeg.FFmpegError as error:
+                if process.was_killed:
+                    raise SourceError(f"reading {info.path} was cut off ({error}): try again") from error
                 if index == first:
                     raise SourceError(f"no frame of {info.path} can be decoded ({error}): is it complete?") from error
 

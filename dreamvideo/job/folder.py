@@ -26,6 +26,7 @@ from ..media.names import PATTERN
 from .plan import Plan
 
 SUFFIX = ".dream"
+UNFINISHED = "unfinished-"  # what a piece's name begins with until it is finished
 LATEST = 10**8  # above the number of any state
 SPACED = 100  # frames; states that are no longer the latest are kept this far apart
 
@@ -74,6 +75,9 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self.path / "lock")
             self._lock.acquire(timeout=0)
+            for left in self.path.iterdir():
+                if left.name.startswith((UNFINISHED, ".")) or left.suffix == ".part":
+                    left.unlink()
         except Timeout:
             raise DreamError(f"another dreamvideo is at work on {path}: let it finish, or stop it") from None
         except OSError as error:
@@ -222,6 +226,8 @@ def _states(folder: Path) -> list[tuple[int, Path]]:
 
 def _flushed(path: Path) -> None:
     """Make sure that a file or folder is on the disk, and not only on its way there."""
+    if os.name != "posix" and path.is_dir():
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

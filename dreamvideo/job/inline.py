@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Protocol
 
 import torch
@@ -99,11 +100,12 @@ class Inline:
         for task in tasks:
             if stop():
                 break
-            for got in worker.dream(task, folder.path, checkpoint, stop):
-                done += got.index >= task.first
-                for notice in got.notices:
-                    on_event(Event(done, plan.count, notice))
-                if got.piece is not None and got.state is not None:
-                    folder.keep(got.piece, got.state)
-                on_event(Event(done, plan.count))
+            with closing(worker.dream(task, folder.path, checkpoint, stop)) as dreamed:
+                for got in dreamed:
+                    done += got.index >= task.first
+                    for notice in got.notices:
+                        on_event(Event(done, plan.count, notice))
+                    if got.piece is not None and got.state is not None:
+                        folder.keep(got.piece, got.state)
+                    on_event(Event(done, plan.count))
         return done

@@ -160,6 +160,8 @@ def made_with(recipe: Recipe) -> dict[str, str]:
     """Return what a dream depends on beside its recipe: the versions of what computes it, and the device."""
     name = device(recipe.network.device)
     told = torch.cuda.get_device_name(name) if name.type == "cuda" else name.type
+    if name.type == "cpu":  # wider instructions add up in another order
+        told = f"cpu ({torch.backends.cpu.get_cpu_capability()})"
     return {"dreamvideo": __version__, "torch": torch.__version__, "opencv": cv2.__version__, "the device": told}
 
 

@@ -19,10 +19,9 @@ from ..media import Frame
 from ..media.piece import PieceWriter, checksum
 from ..pipeline import Engine, pack, render, unpack
 from ..stage import Stage
-from .folder import Piece
+from .folder import UNFINISHED, Piece
 from .plan import Plan
 
-UNFINISHED = "unfinished-"  # what a piece's name begins with until it is finished
 ROWS = 8  # every so many rows of a frame are looked at, to know it again
 
 
@@ -77,7 +76,7 @@ class Worker:
 
     def dream(
         self, task: Task, scratch: Path, checkpoint: int, stop: Callable[[], bool] = lambda: False
-    ) -> Iterator[Done]:
+    ) -> Generator[Done]:
         """Dream the frames of a task.
 
         Args:

@@ -19,10 +19,10 @@ from ..errors import DreamError, SinkError
 from ..media.piece import count_frames
 from . import freight
 from .events import Event, Listener, Stop
-from .folder import Piece, RunFolder
+from .folder import UNFINISHED, Piece, RunFolder
 from .plan import Plan
 from .remote import Parcel, Ready, Remote, Told, kind_of
-from .worker import UNFINISHED, Task
+from .worker import Task
 
 TRIES = 3  # that a task, or a machine, is given in a row
 AHEAD = 2  # times that a worker is asked what there is before it has answered, so that it never waits for us

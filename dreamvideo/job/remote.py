@@ -153,8 +153,8 @@ def _parcel(got: Done) -> Parcel | None:
 
 def kind_of(plan: Plan) -> str:
     """Return the kind of device that a plan was made for."""
-    told = plan.made_with["the device"]
-    return told if told in ("cpu", "mps") else "cuda"
+    told = plan.made_with["the device"].split()[0]
+    return told if told in ("cpu", "mps") else "cuda"  # which goes by the card's own name
 
 
 def _on(kind: str, plan: Plan) -> Plan:

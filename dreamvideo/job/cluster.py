@@ -105,7 +105,6 @@ def joined(address: str, cores: int) -> Iterator[Any]:
     else:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         quiet |= {"address": "local", "num_cpus": cores, "include_dashboard": False}
-        quiet["_node_ip_address"] = "127.0.0.1"  # nobody else on the network is to reach it
     try:
         ray.init(**quiet)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,12 @@ import tomli_w
 
 from . import schedule
 from .errors import RecipeError
+
+
+LONGEST = 2**24  # bytes of a recipe or list; a device has no end
+KINDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+SECONDS = re.compile(r"\d{1,9}(\.\d{0,12})?|\.\d{1,12}")  # or minutes, or hours
+PER_SECOND = re.compile(r"(\d{1,9}(\.\d{0,12})?|\.\d{1,12})(/\d{1,9})?")
 
 
 @dataclass(frozen=True)
@@ -287,7 +294,7 @@ class Recipe:
             raise RecipeError(f"cannot read {assignment!r}: write section.key=value, like dream.step=0.02")
         try:
             read = tomllib.loads(f"v = {value}")["v"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             read = value.strip()
         wants_text = any((section, key) == (s, k) and kind is str for s, k, kind, _ in parameters())
         if wants_text and not isinstance(read, str):  # 12 and 00:01:30 are numbers and times to TOML
@@ -333,9 +340,23 @@ def read_tables(path: str | Path) -> dict[str, dict[str, Any]]:
         RecipeError: the file is missing or is no TOML.
     """
     try:
-        return _tables(Path(path).read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"cannot read the recipe {path}: {error}") from error
+        return _tables(read_text(path), str(path))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"cannot read the recipe {path} ({error}): give a TOML file") from error
+
+
+def read_text(path: str | Path) -> str:
+    """Read a text file, in UTF-8 with or without a mark of it.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no text, or longer than any that is meant for us.
+    """
+    with open(path, "rb") as file:
+        data = file.read(LONGEST + 1)
+    if len(data) > LONGEST:
+        raise ValueError(f"more than {LONGEST:,} bytes")
+    return data.decode("utf-8-sig")
 
 
 def presets() -> list[str]:
@@ -371,10 +392,9 @@ def parse_time(text: str) -> Fraction | None:
     seconds = Fraction(0)
     try:
         for part in text.split(":"):
-            number = Fraction(part)
-            if number < 0 or "/" in part:
+            if not SECONDS.fullmatch(part.strip()):  # 1e999999999 is a number, too, and takes for ever
                 raise ValueError(part)
-            seconds = seconds * 60 + number
+            seconds = seconds * 60 + Fraction(part)
     except ValueError:
         raise RecipeError(f"cannot read the time {text!r}: write seconds or mm:ss.s, like 83.5 or 1:23.5") from None
     return seconds
@@ -389,7 +409,7 @@ def parse_rate(text: str) -> Fraction | None:
     if not text:
         return None
     try:
-        rate = Fraction(text)
+        rate = Fraction(text if PER_SECOND.fullmatch(text.strip()) else 0)
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
     if not 0 < rate <= 1000:
@@ -400,7 +420,7 @@ def parse_rate(text: str) -> Fraction | None:
 def _tables(text: str, name: str = "the recipe") -> dict[str, dict[str, Any]]:
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOML's own errors, numbers and brackets beyond all bounds
         raise RecipeError(f"{name} is no valid TOML: {error}") from error
     for section, table in tables.items():
         if not isinstance(table, dict):
@@ -418,10 +438,20 @@ def _field(owner: Any, key: str, what: str) -> Any:
 
 def _check(name: str, value: Any, kind: Any, param: Param) -> None:
     if not any(_is(value, choice) for choice in _choices(kind)):
-        wanted = " or ".join(c.__name__ if isinstance(c, type) else repr(c) for c in _choices(kind) if c)
+        wanted = " or ".join(KINDS[c] if isinstance(c, type) else repr(c) for c in _choices(kind) if c)
         raise RecipeError(f"{name} = {value!r} must be {wanted}")
+    if isinstance(value, str) and not value.isascii():
+        _check_text(name, value)
     if isinstance(value, (int, float)) and not param.low <= value <= param.high:
         raise RecipeError(f"{name} = {value:g} lies outside {param.low:g} … {param.high:g}")
+
+
+def _check_text(name: str, text: str) -> None:
+    """Refuse a file's name that no recipe could carry."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise RecipeError(f"{name} = {text!r} is no UTF-8: rename the file") from None
 
 
 def _settled(default: Any, value: Any) -> Any:

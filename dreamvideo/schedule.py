@@ -118,7 +118,7 @@ def read(text: str) -> Curve:
         return text
     try:
         return dict(tomllib.loads(f"v = {text}")["v"])
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RecipeError(f"cannot read the keyframes {text}: write {{0s = 1, 4s = 2, ease = 'smooth'}}") from error
 
 

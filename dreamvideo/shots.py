@@ -6,7 +6,6 @@ import csv
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from . import flow
 from .errors import RecipeError
 from .media import Frame
-from .recipe import parse_time
+from .recipe import parse_time, read_text
 
 DELAY = 2  # frames that must follow a frame before it can be told whether a shot begins with it
 WIDTH = 256  # px; what the detectors are shown is no wider
@@ -102,8 +101,8 @@ def read(path: str) -> list[Fraction]:
         RecipeError: the file is missing, no text, or a line holds no time.
     """
     try:
-        lines = list(csv.reader(Path(path).read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        lines = list(csv.reader(read_text(path).splitlines()))
+    except (OSError, ValueError, csv.Error) as error:
         raise RecipeError(f"cannot read the cuts in {path} ({error}): give auto, none, or a CSV file") from error
     times: list[Fraction | None] = []
     column = 0

@@ -49,7 +49,8 @@ def sequence_files(path: str) -> list[Path]:
         wanted = re.compile(PATTERN.sub(r"\\d+", re.escape(where.name).replace(r"\%", "%")))
         files = [f for f in _listed(where.parent) if wanted.fullmatch(f.name)]
     else:
-        files = [f for f in map(Path, glob.glob(path)) if f.is_file()]
+        folder = glob.escape(str(where.parent)) if where.parent.is_dir() else str(where.parent)  # [b] may be its name
+        files = [f for f in map(Path, glob.glob(f"{folder}/{where.name}")) if f.is_file()]
     if not files:
         raise SourceError(f"no frames found at {path}: give a folder of pictures, a quoted glob, or frames/%05d.png")
     return sorted(files, key=lambda f: natural(f.name))
@@ -57,7 +58,8 @@ def sequence_files(path: str) -> list[Path]:
 
 def frame_pattern(path: str) -> str:
     """Return the printf pattern of the frames an output path stands for; a folder gets `%05d.png`."""
-    return path if PATTERN.search(Path(path).name) else str(Path(path) / "%05d.png")
+    is_folder = path.endswith("/") or Path(path).is_dir() or not PATTERN.search(Path(path).name)
+    return str(Path(path) / "%05d.png") if is_folder else path
 
 
 def numbered(pattern: Path, number: int) -> str:

@@ -24,7 +24,6 @@ import tomli_w
 from . import schedule
 from .errors import RecipeError
 
-
 LONGEST = 2**24  # bytes of a recipe or list; a device has no end
 KINDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 SECONDS = re.compile(r"\d{1,9}(\.\d{0,12})?|\.\d{1,12}")  # or minutes, or hours
@@ -339,24 +338,25 @@ def read_tables(path: str | Path) -> dict[str, dict[str, Any]]:
     Raises:
         RecipeError: the file is missing or is no TOML.
     """
-    try:
-        return _tables(read_text(path), str(path))
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"cannot read the recipe {path} ({error}): give a TOML file") from error
+    return _tables(read_text(path, "a recipe in TOML"), str(path))
 
 
-def read_text(path: str | Path) -> str:
-    """Read a text file, in UTF-8 with or without a mark of it.
+def read_text(path: str | Path, wanted: str) -> str:
+    """Read a text file, in UTF-8 with or without a mark of it; `wanted` is what an error asks for instead.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no text, or longer than any that is meant for us.
+        RecipeError: it cannot be read, is no text, or is longer than any that is meant for us.
     """
-    with open(path, "rb") as file:
-        data = file.read(LONGEST + 1)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(LONGEST + 1)
+        text = data.decode("utf-8-sig")
+    except (OSError, ValueError) as error:  # a name may hold what no file's does
+        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise RecipeError(f"cannot read {path} ({reason}): give {wanted}") from error
     if len(data) > LONGEST:
-        raise ValueError(f"more than {LONGEST:,} bytes")
-    return data.decode("utf-8-sig")
+        raise RecipeError(f"{path} is longer than {LONGEST:,} bytes: give {wanted}")
+    return text
 
 
 def presets() -> list[str]:

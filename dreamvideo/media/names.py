@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import SourceError
 
 STILLS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+PICTURES = (*STILLS, ".bmp")  # that are read
 FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp")
 PATTERN = re.compile(r"%0?(\d*)d")
 
@@ -32,8 +33,8 @@ def takes_frames(path: str) -> bool:
 
 
 def is_still(path: str) -> bool:
-    """Tell whether a path names one picture."""
-    return Path(path).suffix.lower() in STILLS
+    """Tell whether an input path names one picture."""
+    return Path(path).suffix.lower() in PICTURES
 
 
 def sequence_files(path: str) -> list[Path]:
@@ -44,7 +45,7 @@ def sequence_files(path: str) -> list[Path]:
     """
     where = Path(path)
     if where.is_dir():
-        files = [f for f in where.iterdir() if f.suffix.lower() in STILLS and not f.name.startswith(".")]
+        files = [f for f in where.iterdir() if f.suffix.lower() in PICTURES and not f.name.startswith(".")]
     elif PATTERN.search(where.name):
         wanted = re.compile(PATTERN.sub(r"\\d+", re.escape(where.name).replace(r"\%", "%")))
         files = [f for f in _listed(where.parent) if wanted.fullmatch(f.name)]

@@ -144,6 +144,7 @@ class FilmSource:
 
     def _command(self) -> list[str]:
         info, film = self.info, self.film
+        given = ffmpeg.input_args(info.path, film.demuxer)
         seek, chain = ["-ss", _microseconds(info.start)] if info.start else [], ""
         if not film.constant:  # seeking would lose the frame that is being held: count from the beginning
             seek, chain = [], f"fps={film.rate},trim=start={_microseconds(info.start)},setpts=PTS-STARTPTS,"
@@ -153,7 +154,7 @@ class FilmSource:
         chain += f"scale={info.width}:{info.height}:out_range=2:flags={SWS}{matrix}"
         pixels = ["-f", "rawvideo", "-pix_fmt", "rgb24" if info.depth == 8 else "rgb48le"]
         return [
-            *seek, *ffmpeg.input_args(info.path, film.demuxer), "-map", f"0:{film.stream}", "-frames:v", str(info.count),
+            *seek, *given, "-map", f"0:{film.stream}", "-frames:v", str(info.count),
             "-vf", chain, "-fps_mode", "passthrough", *pixels, "pipe:1",
         ]  # fmt: skip
 
@@ -213,7 +214,7 @@ class AnimatedWebP:
         self.path = path
         with open_picture(Path(path)) as image:
             size, lasts = image.size, []
-            for k in range(image.n_frames):  # type: ignore[attr-defined]
+            for k in range(image.n_frames):
                 image.seek(k)
                 image.load()
                 lasts.append(int(image.info.get("duration", 0)) or 100)  # ms, as browsers read 0

@@ -15,6 +15,7 @@ from ..errors import SourceError
 from .local import check_file, check_size
 from .pictures import Pixels, silenced
 
+TIFF = (b"II*\0", b"MM\0*")  # of which OpenCV knows kinds that Pillow does not
 PNG_DEPTH = 24  # where a PNG tells how many bits a channel has
 
 
@@ -33,8 +34,10 @@ def read_picture(file: Path) -> Pixels:
                     return np.array(ImageOps.exif_transpose(image).convert("RGB"))
                 if image.format == "PNG":
                     image.verify()  # libpng complains aloud
-        except UnidentifiedImageError:  # some TIFFs
-            pass
+        except UnidentifiedImageError:
+            with open(file, "rb") as opened:
+                if opened.read(4) not in TIFF:
+                    raise
         return _deep(file)
 
 

@@ -22,7 +22,7 @@ from ..recipe import Clip, parse_rate, parse_time
 from .names import first_number, holds_frames, is_still, sequence_files
 from .pictures import Pixels
 from .probe import VARIES, Film, Info, even_rate, nominal_rate, probe
-from .stills import is_animation, open_picture, read_picture
+from .stills import is_animation, open_picture, read_picture, told
 
 NOISE, NOISE_SIZE = re.compile(r"noise:(\d*)"), (1280, 720)  # noise:7 is drawn by seed 7
 DEFAULT_RATE = Fraction(24)  # of frame sequences, which carry none
@@ -212,7 +212,7 @@ class AnimatedWebP:
 
     def __init__(self, path: str, clip: Clip):
         self.path = path
-        with open_picture(Path(path)) as image:
+        with told(Path(path)), open_picture(Path(path)) as image:
             size, lasts = image.size, []
             for k in range(image.n_frames):
                 image.seek(k)
@@ -233,7 +233,7 @@ class AnimatedWebP:
         self.info = Info(path, "film", *_sized(clip.size, *size), rate, len(moments), notices=notices)
 
     def __iter__(self) -> Iterator[Frame]:
-        with open_picture(Path(self.path)) as image:
+        with told(Path(self.path)), open_picture(Path(self.path)) as image:
             for index, k in enumerate(self.taken):
                 image.seek(k)
                 pixels = np.array(image.convert("RGB"))

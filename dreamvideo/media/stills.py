@@ -27,7 +27,7 @@ def read_picture(file: Path) -> Pixels:
     """
     from PIL import ImageOps, UnidentifiedImageError
 
-    with warnings.catch_warnings(action="ignore"), _told(file):
+    with warnings.catch_warnings(action="ignore"), told(file):
         try:
             with open_picture(file) as image:
                 if not _is_deep(image, file):
@@ -68,8 +68,25 @@ def is_animation(file: Path) -> bool:
     Raises:
         SourceError: it cannot be read.
     """
-    with _told(file), open_picture(file) as image:
+    with told(file), open_picture(file) as image:
         return getattr(image, "n_frames", 1) > 1
+
+
+@contextmanager
+def told(file: Path) -> Iterator[None]:
+    """Turn whatever a decoder trips over inside, which is of many kinds, into one error.
+
+    Raises:
+        SourceError: something was raised.
+    """
+    try:
+        yield
+    except (SourceError, MemoryError):
+        raise
+    except PermissionError as error:
+        raise SourceError(f"{file} cannot be read ({error.strerror}): check its permissions") from error
+    except Exception as error:
+        raise SourceError(f"{file} is no picture that can be read: is it complete?") from error
 
 
 def _is_deep(image: Any, file: Path) -> bool:
@@ -87,16 +104,3 @@ def _deep(file: Path) -> Pixels:
     if pixels.dtype in (np.uint8, np.uint16):
         return pixels
     return (np.clip(np.nan_to_num(pixels), 0, 1) * 65535).round().astype(np.uint16)  # a float TIFF
-
-
-@contextmanager
-def _told(file: Path) -> Iterator[None]:
-    """Turn whatever a decoder trips over, which is of many kinds, into one error."""
-    try:
-        yield
-    except (SourceError, MemoryError):
-        raise
-    except PermissionError as error:
-        raise SourceError(f"{file} cannot be read ({error.strerror}): check its permissions") from error
-    except Exception as error:
-        raise SourceError(f"{file} is no picture that can be read: is it complete?") from error

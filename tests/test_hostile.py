@@ -117,8 +117,9 @@ def test_a_pipe_is_not_waited_for(name: str, tmp_path: Path) -> None:
     opened: list[bool] = []
 
     def write() -> None:
-        with open(tmp_path / name, "wb"):
-            opened.append(True)
+        for _ in range(9):
+            with open(tmp_path / name, "wb"):
+                opened.append(True)
 
     threading.Thread(target=write, daemon=True).start()  # so that it would not hang if it were read
     for opens in (count, song_codec, read_recipe):

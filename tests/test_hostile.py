@@ -15,7 +15,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import ffmpeg
 from oddities import png
 from PIL import Image
 
@@ -225,13 +224,9 @@ def test_a_recipe_that_is_cut_off_is_none(tmp_path: Path) -> None:
 
 
 def test_what_ffmpeg_says_names_no_address(tmp_path: Path) -> None:
-    (tmp_path / "a.mp4").write_bytes(b"nothing")
-    with pytest.raises(FFmpegError) as caught:
-        run(["-f", "mov", "-i", f"file:{tmp_path / 'a.mp4'}", "-f", "null", "-"])
-    assert "0x" not in str(caught.value)
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=1", tmp_path / "b.mkv")
-    with pytest.raises(FFmpegError, match=r"^Could not write header|^[^@]*$"):
-        run(["-i", f"file:{tmp_path / 'b.mkv'}", "-c", "copy", "-f", "wav", "-y", f"file:{tmp_path / 'c.wav'}"])
+    raw_in_mp4 = ["-f", "lavfi", "-i", "testsrc2=s=64x48", "-frames:v", "1", "-c:v", "rawvideo"]
+    with pytest.raises(FFmpegError, match=r"^Nothing was written"):
+        run([*raw_in_mp4, f"file:{tmp_path / 'a.mp4'}"])
 
 
 # --- numbers and texts ------------------------------------------------------------------------------------------------
@@ -292,7 +287,7 @@ def test_the_command_line_says_one_line(name: str, tmp_path: Path, capfd: pytest
     assert main([str(tmp_path / name), str(output), "--seconds", "0.2"]) == 1
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(f"dreamvideo: {tmp_path / name} ")
-    assert "internal error" not in line
+    assert not any(word in line for word in ("internal error", "OpenCV", "Errno"))
     assert not list(tmp_path.glob("out/*"))
 
 

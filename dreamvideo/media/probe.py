@@ -102,10 +102,12 @@ def probe(path: str) -> Film:
 
     try:
         with open_container(path) as container:
-            covers = av.stream.Disposition.attached_pic
-            streams = [s for s in container.streams.video if s.codec_context and not s.disposition & covers]
+            streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
             if not streams:
                 raise SourceError(f"{path} holds no video: give a film, a folder of frames, or a picture")
+            streams = [s for s in streams if s.codec_context]
+            if not streams:
+                raise SourceError(f"{path} holds video of a kind that cannot be decoded: is it complete?")
             index = streams[0].index
             check_size(path, streams[0].width, streams[0].height)
             first = _first_frame(path, container, streams[0])

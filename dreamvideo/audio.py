@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from . import ffmpeg
 from .errors import DreamError, SourceError
+from .media.local import check_file
+from .media.probe import song_codec
 from .schedule import LEVELS
 from .timeline import Sound
 
@@ -64,6 +66,7 @@ def analyse(
 
 
 def _fingerprint(path: str, start: Fraction, length: Fraction | None) -> str:
+    check_file(path)
     digest = hashlib.sha256(f"{start} {length}".encode())
     try:
         with open(path, "rb") as file:
@@ -108,8 +111,7 @@ def decode(path: str, start: Fraction = Fraction(0), length: Fraction | None = N
         "f32le",
         "pipe:1",
     ]
-    if not Path(path).is_file():
-        raise SourceError(f"{path} does not exist: check the name of the song")
+    song_codec(path)
     try:
         with ffmpeg.reader(args) as process:
             data = bytearray()

@@ -16,6 +16,7 @@ from typing import Self
 
 QUIET = ["-hide_banner", "-nostdin", "-loglevel", "error"]
 HELP = 2**18  # bytes of an encoder's own description, at most
+WHERE = r"\[[^][]* @ 0x[0-9a-f]+\] "  # which part of it speaks, and its address in memory
 LOCAL = ["-protocol_whitelist", "file,pipe"]
 
 
@@ -23,9 +24,14 @@ class FFmpegError(Exception):
     """ffmpeg could not be started, failed, or was killed; the message is what it said last, in one line."""
 
 
-def input_args(path: str) -> list[str]:
-    """Return the arguments that open a local file as input, whatever characters its name holds."""
-    return [*LOCAL, "-i", f"file:{path}"]
+def input_args(path: str, demuxer: str = "") -> list[str]:
+    """Return the arguments that open a local file as input, whatever characters its name holds.
+
+    Args:
+        path: of the file.
+        demuxer: its format; unless it is told, a name like `a%d.gif` is taken for those of many files.
+    """
+    return [*LOCAL, *(["-f", demuxer] if demuxer else []), "-i", f"file:{path}"]
 
 
 class Process:
@@ -95,7 +101,7 @@ class Process:
     def _last_words(self) -> str:
         code = self._process.returncode
         if self._said:
-            return self._said[-1]
+            return re.sub(WHERE, "", self._said[-1])
         return f"ffmpeg was killed by signal {-code}" if code < 0 else f"ffmpeg ended with code {code}"
 
     def __enter__(self) -> Self:

@@ -26,6 +26,7 @@ from .errors import RecipeError, shown
 
 LONGEST = 4096  # characters of a text; of a file's name the system takes no more
 TABLES = {"network.layers": 20_000, "network.guide": 20_000}  # the same, of those that hold many curves
+KINDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 SLOWEST = Fraction(1, 100)  # frames per second: curves are known at 240 points a second, whatever the rate
 TIME = re.compile(r"\d{1,12}(\.\d{0,30})?|\.\d{1,30}", re.ASCII)
 RATE = re.compile(r"(\d{1,12}(/\d{1,12}|\.\d{0,30})?|\.\d{1,30})", re.ASCII)
@@ -340,24 +341,25 @@ def read_tables(path: str | Path) -> dict[str, dict[str, Any]]:
     Raises:
         RecipeError: the file is missing, or is no TOML, or far too much of it.
     """
-    try:
-        return _tables(read_text(path), str(path))
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"cannot read the recipe {path} ({error}): give a TOML file") from error
+    return _tables(read_text(path, "a recipe in TOML"), str(path))
 
 
-def read_text(path: str | Path) -> str:
-    """Read a text file, in UTF-8 with or without a mark of it; of one that has no end, no more than shows that.
+def read_text(path: str | Path, wanted: str) -> str:
+    """Read a text file, in UTF-8 with or without a mark of it; `wanted` is what an error asks for instead.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no text, or longer than any that is meant for us.
+        RecipeError: it cannot be read, is no text, or is longer than any that is meant for us.
     """
-    with open(path, "rb") as file:
-        data = file.read(schedule.MOST_TOML + 1)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(schedule.MOST_TOML + 1)  # some files have no end
+        text = data.decode("utf-8-sig")
+    except (OSError, ValueError) as error:  # a name may hold what no file's does
+        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise RecipeError(f"cannot read {path} ({reason}): give {wanted}") from error
     if len(data) > schedule.MOST_TOML:
-        raise ValueError(f"it has more than {schedule.MOST_TOML} bytes")
-    return data.decode("utf-8-sig")
+        raise RecipeError(f"cannot read {path} (it has more than {schedule.MOST_TOML} bytes): give {wanted}")
+    return text
 
 
 def presets() -> list[str]:
@@ -441,7 +443,7 @@ def _field(owner: Any, key: Any, what: str) -> Any:
 
 def _check(name: str, value: Any, kind: Any, param: Param) -> None:
     if not any(_is(value, choice) for choice in _choices(kind)):
-        wanted = " or ".join(c.__name__ if isinstance(c, type) else repr(c) for c in _choices(kind) if c)
+        wanted = " or ".join(KINDS[c] if isinstance(c, type) else repr(c) for c in _choices(kind) if c)
         raise RecipeError(f"{name} = {shown(value)} must be {wanted}")
     if isinstance(value, str):
         _check_text(name, value)

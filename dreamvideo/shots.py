@@ -21,6 +21,7 @@ WIDTH = 256  # px; what the detectors are shown is no wider
 SHORTEST = 4  # frames; a music video may cut every sixth of a second
 BLACK = 8  # 8-bit levels; a picture darker on average, for so many frames, is black
 RATE = 25.0  # the detectors count in frames; any will do
+WANTED = "auto, none, or a CSV file of times"
 COLUMN = "Start Time (seconds)"  # of PySceneDetect's own lists
 
 Rule = Callable[[Iterable[Frame]], Generator[tuple[Frame, bool]]]
@@ -88,7 +89,7 @@ def _small(frame: Frame) -> np.ndarray:
 
 def listed(frames: Iterable[Frame], times: list[Fraction]) -> Generator[tuple[Frame, bool]]:
     """Yield every frame with whether one of the times lies in it, from its own on to that of the next, a frame late."""
-    rounded = [time + Fraction(1, 2000) for time in times]  # they are written to the millisecond
+    rounded = sorted(time + Fraction(1, 2000) for time in times)  # they are written to the millisecond
     waiting: Frame | None = None
     for frame in frames:
         if waiting is not None:
@@ -107,9 +108,9 @@ def read(path: str) -> list[Fraction]:
         RecipeError: the file is missing, no text, or a line holds no time.
     """
     try:
-        lines = list(csv.reader(read_text(path).splitlines()))
-    except (OSError, ValueError, csv.Error) as error:
-        raise RecipeError(f"cannot read the cuts in {path} ({error}): give auto, none, or a CSV file") from error
+        lines = list(csv.reader(read_text(path, WANTED).splitlines()))
+    except csv.Error as error:
+        raise RecipeError(f"cannot read the cuts in {path} ({error}): give {WANTED}") from error
     times: list[Fraction | None] = []
     column = 0
     for number, line in enumerate(lines, 1):

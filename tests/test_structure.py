@@ -27,7 +27,7 @@ WITHIN = {
     ("compose", "flow"), ("camera", "flow"), ("dream", "objective"), ("dream", "tiles"), ("dream", "graphs"),
     ("dream", "shaping"), ("guides", "beside"), ("pipeline", "shots"), ("pipeline", "outpaint"), ("pipeline", "mask"),
     ("metrics", "flash"), ("report", "job"), ("looks", "job"), ("looks", "sheet"),
-    ("drawing", "report"), ("__main__", "cli"),
+    ("audio", "media"), ("drawing", "report"), ("__main__", "cli"),
 }  # fmt: skip
 
 

@@ -63,8 +63,8 @@ def read_jobs(path: str | Path) -> list[Job]:
         RecipeError: it cannot be read, or two jobs have the same output.
     """
     try:
-        tables: dict[str, Any] = schedule.toml(read_text(path))
-    except (OSError, ValueError) as error:
+        tables: dict[str, Any] = schedule.toml(read_text(path, "a list of jobs in TOML"))
+    except ValueError as error:
         raise RecipeError(f"cannot read the jobs in {path} ({error}): give a TOML file") from error
     jobs = tables.pop("job", None)
     if not isinstance(jobs, list) or not jobs or not all(isinstance(job, dict) for job in jobs):

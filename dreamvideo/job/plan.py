@@ -16,6 +16,7 @@ import torch
 
 from .. import __version__
 from ..errors import DreamError
+from ..media.local import check_file
 from ..media.names import holds_frames, sequence_files
 from ..pipeline import device, precision
 from ..recipe import Recipe, guides
@@ -210,12 +211,17 @@ def absolute(path: str) -> str:
 
 
 def digest(path: str) -> str:
-    """Return what tells whether a file, or the files of a sequence, are the same again: of large ones, from samples."""
+    """Return what tells whether a file, or the files of a sequence, are the same again: of large ones, from samples.
+
+    Raises:
+        SourceError: it is no file; what comes out of a pipe cannot be read again.
+    """
     if holds_frames(path):
         told = hashlib.blake2b(digest_size=16)
         for file in sequence_files(path):
             told.update(f"{file.name}\0{_sampled(file, OF_MANY, 0)}".encode())
         return told.hexdigest()
+    check_file(path)
     return _sampled(Path(path), READ, BETWEEN)
 
 

@@ -20,7 +20,7 @@ from ..media.piece import PieceWriter, checksum
 from ..pipeline import Engine, pack, render, unpack
 from ..stage import Stage
 from .folder import UNFINISHED, Piece
-from .plan import Plan
+from .plan import Plan, digest
 
 ROWS = 8  # every so many rows of a frame are looked at, to know it again
 
@@ -143,19 +143,30 @@ class Worker:
     def _read(self, opened: media.Source, first: int) -> Iterator[Frame]:
         """Yield the frames of the source from one on: the ones that were seen when it was looked through.
 
-        Where a film's index leads to others, it is read from its beginning.
+        Where a film's index leads to others, it is read from its beginning. What still differs then is another film by
+        now; or a damaged one, which does not decode the same way twice.
+
+        Raises:
+            SourceError: the source has changed.
         """
         index = first
-        for frame in opened.since(first):
-            if first and self.plan.sums and checksum(frame.pixels, ROWS) != self.plan.sums[index]:
-                break
-            yield frame
-            index += 1
-        else:
-            return
-        for frame in opened.since(0):
-            if frame.index >= index:
+        for start in dict.fromkeys((first, 0)):
+            for frame in opened.since(start):
+                if frame.index < index:
+                    continue
+                if self.plan.sums and checksum(frame.pixels, ROWS) != self.plan.sums[index]:
+                    if start:
+                        break
+                    self._check_source()
                 yield frame
+                index += 1
+            else:
+                return
+
+    def _check_source(self) -> None:
+        path = self.plan.source
+        if digest(path) != self.plan.inputs.get(path):
+            raise SourceError(f"{path} has changed while it was dreamed: bring back what it was")
 
 
 class _Unfinished:

@@ -267,7 +267,7 @@ class FilmSink:
             part += ["-t", f"{float(info.delay + self.count / info.rate):.6f}"]
         chapters = ["-map_chapters", "-1" if info.cut or not whole else "1"]
         return [
-            *delay, *ffmpeg.input_args(str(self._raw)), *part, *ffmpeg.input_args(info.path),
+            *delay, *ffmpeg.input_args(str(self._raw)), *part, *ffmpeg.input_args(info.path, info.demuxer),
             "-map", "0:v", "-c:v", "copy", *self._sound(), "-map_metadata", "1", *chapters,
             "-metadata", f"comment={self._comment}", *self._container.options, "-y", f"file:{self._done}",
         ]  # fmt: skip

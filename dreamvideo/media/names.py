@@ -9,13 +9,14 @@ from pathlib import Path
 from ..errors import SourceError
 
 STILLS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+PICTURES = (*STILLS, ".bmp")  # that are read
 FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp")
-PATTERN = re.compile(r"%0?(\d*)d")
+PATTERN = re.compile(r"%0?(\d{0,3})d")
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:
     """Return a sort key that puts 2 before 10."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def holds_frames(path: str) -> bool:
@@ -32,8 +33,8 @@ def takes_frames(path: str) -> bool:
 
 
 def is_still(path: str) -> bool:
-    """Tell whether a path names one picture."""
-    return Path(path).suffix.lower() in STILLS
+    """Tell whether an input path names one picture."""
+    return Path(path).suffix.lower() in PICTURES
 
 
 def sequence_files(path: str) -> list[Path]:
@@ -44,12 +45,13 @@ def sequence_files(path: str) -> list[Path]:
     """
     where = Path(path)
     if where.is_dir():
-        files = [f for f in where.iterdir() if f.suffix.lower() in STILLS and not f.name.startswith(".")]
+        files = [f for f in where.iterdir() if f.suffix.lower() in PICTURES and not f.name.startswith(".")]
     elif PATTERN.search(where.name):
         wanted = re.compile(PATTERN.sub(r"\\d+", re.escape(where.name).replace(r"\%", "%")))
         files = [f for f in _listed(where.parent) if wanted.fullmatch(f.name)]
     else:
-        files = [f for f in map(Path, glob.glob(path)) if f.is_file()]
+        folder = glob.escape(str(where.parent)) if where.parent.is_dir() else str(where.parent)  # [b] may be its name
+        files = [f for f in map(Path, glob.glob(f"{folder}/{where.name}")) if f.is_file()]
     if not files:
         raise SourceError(f"no frames found at {path}: give a folder of pictures, a quoted glob, or frames/%05d.png")
     return sorted(files, key=lambda f: natural(f.name))
@@ -57,7 +59,8 @@ def sequence_files(path: str) -> list[Path]:
 
 def frame_pattern(path: str) -> str:
     """Return the printf pattern of the frames an output path stands for; a folder gets `%05d.png`."""
-    return path if PATTERN.search(Path(path).name) else str(Path(path) / "%05d.png")
+    is_folder = path.endswith("/") or Path(path).is_dir() or not PATTERN.search(Path(path).name)
+    return str(Path(path) / "%05d.png") if is_folder else path
 
 
 def numbered(pattern: Path, number: int) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import collections
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -109,7 +110,8 @@ def save_picture(file: Path, pixels: Pixels, comment: str = "") -> None:
     height, width = pixels.shape[:2]
     try:
         swapped = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
-        done, data = cv2.imencode(suffix, swapped, QUALITY.get(suffix, []))
+        with silenced():
+            done, data = cv2.imencode(suffix, swapped, QUALITY.get(suffix, []))
         if not done:
             raise SinkError(f"{file} could not be written: {suffix} holds no {width}x{height}, but .png does")
         unfinished.write_bytes(tagged(data.tobytes(), comment) if comment else data.tobytes())
@@ -118,6 +120,16 @@ def save_picture(file: Path, pixels: Pixels, comment: str = "") -> None:
         raise SinkError(f"{file} could not be written ({error}): is the disk full?") from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Keep OpenCV from writing to the terminal: what it cannot do is told in a line of ours."""
+    usual = cv2.utils.logging.setLogLevel(0)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(usual)
 
 
 def quantise(image: Tensor, depth: int) -> Pixels:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from ..errors import SourceError
+from .local import check_size, open_container
 
 RATES = [
     Fraction(n, d)
@@ -46,6 +47,7 @@ class Info:
         delay: seconds by which the picture starts later than the file does.
         cut: whether only a part of the film is taken.
         number: number of the first frame of a sequence.
+        demuxer: FFmpeg's name of the film's format, so that it is not guessed again, by the file's name.
         song: a file whose first sound track takes the place of the film's own; "" for none.
         notices: what the user should be told, a sentence each.
     """
@@ -64,6 +66,7 @@ class Info:
     delay: Fraction = Fraction(0)
     cut: bool = False
     number: int = 1
+    demuxer: str = ""
     song: str = ""
     notices: tuple[str, ...] = ()
 
@@ -72,6 +75,7 @@ class Info:
 class Film:
     """What PyAV finds in a film file: facts for `Info`, and what decoding it needs to know."""
 
+    demuxer: str
     stream: int
     width: int
     height: int
@@ -97,13 +101,18 @@ def probe(path: str) -> Film:
     import av
 
     try:
-        with av.open(path, metadata_errors="replace") as container:
+        with open_container(path) as container:
             streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
             if not streams:
                 raise SourceError(f"{path} holds no video: give a film, a folder of frames, or a picture")
+            streams = [s for s in streams if s.codec_context]
+            if not streams:
+                raise SourceError(f"{path} holds video of a kind that cannot be decoded: is it complete?")
             index = streams[0].index
+            check_size(path, streams[0].width, streams[0].height)
             first = _first_frame(path, container, streams[0])
-        with av.open(path, metadata_errors="replace") as container:  # afresh: not every file can be rewound
+            check_size(path, first.width, first.height)  # as it is, not as it was declared
+        with open_container(path) as container:  # afresh: not every file can be rewound
             return _film(container, container.streams[index], first)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -119,7 +128,7 @@ def song_codec(path: str) -> str:
     import av
 
     try:
-        with av.open(path, metadata_errors="replace") as container:
+        with open_container(path) as container:
             if not container.streams.audio:
                 raise SourceError(f"{path} holds no sound: give a song, like .mp3 or .wav")
             return _codec(container.streams.audio[0])
@@ -160,6 +169,7 @@ def _film(container: Any, stream: Any, first: Any) -> Film:
     if tracks.subtitles:
         notices.append(f"its {len(tracks.subtitles)} subtitle track(s) are not carried over")
     return Film(
+        demuxer=container.format.name.split(",")[0],
         stream=stream.index,
         width=width,
         height=height,

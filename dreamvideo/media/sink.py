@@ -144,7 +144,8 @@ def check_output(path: str, info: Info, overwrite: bool) -> None:
 def _check_frames(pattern: Path, info: Info, overwrite: bool) -> None:
     if pattern.suffix.lower() not in STILLS:
         raise SinkError(f"{pattern}: write frames as .png, .jpg, .tif or .webp, like out/%05d.png")
-    if PATTERN.search(str(pattern.parent)) or len(PATTERN.findall(pattern.name)) > 1:
+    misplaced = PATTERN.search(str(pattern.parent)) and not pattern.parent.is_dir()
+    if misplaced or len(PATTERN.findall(pattern.name)) > 1:
         raise SinkError(f"{pattern}: number frames once, in their name, like out/%05d.png")
     first = Path(str(pattern.parent)) / numbered(pattern, info.number)
     if (

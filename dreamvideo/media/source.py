@@ -1,4 +1,4 @@
-"""Frames in: films through ffmpeg, frame sequences and stills through OpenCV, animated WebP through Pillow."""
+"""Frames in: films through ffmpeg, frame sequences and stills through Pillow and OpenCV."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ..recipe import Clip, parse_rate, parse_time
 from .names import first_number, holds_frames, is_still, sequence_files
 from .pictures import Pixels
 from .probe import VARIES, Film, Info, even_rate, nominal_rate, probe
+from .stills import is_animation, open_picture, read_picture, told
 
 NOISE, NOISE_SIZE = re.compile(r"noise:(\d*)"), (1280, 720)  # noise:7 is drawn by seed 7
 DEFAULT_RATE = Fraction(24)  # of frame sequences, which carry none
@@ -81,8 +82,8 @@ def open_source(path: str, clip: Clip | None = None) -> Iterator[Source]:
         yield Pictures(path, sequence_files(path), "sequence", clip)
     elif not Path(path).exists():
         raise SourceError(f"{path} does not exist: check the name")
-    elif is_still(path) and (animation := _animation(path)):
-        yield animation(path, clip)
+    elif is_still(path) and Path(path).suffix.lower() == ".webp" and is_animation(Path(path)):
+        yield AnimatedWebP(path, clip)
     elif is_still(path):
         yield Pictures(path, [Path(path)], "still", clip)
     else:
@@ -96,13 +97,11 @@ class FilmSource:
         times, start, end = film.times, *_span(clip)
         if not film.constant:  # the moments at which ffmpeg's fps filter gives a frame
             times = [k / film.rate for k in range(round(times[0] * film.rate), max(round(film.end * film.rate), 1))]
-        taken = [t for t in times if t >= start and (end is None or t < end)]
-        if not taken:
-            raise SourceError(f"{path} has no frame between {clip.start or '0'} and {clip.end or 'its end'}")
+        taken = _within(times, path, clip)
         if start > times[0]:  # between two frames, picture and sound begin with the later one
             start = taken[0]
         width, height = _sized(clip.size, film.width, film.height)
-        fixed = bool(clip.size) and "x" in clip.size
+        fixed = bool(clip.size) and "x" in clip.size.lower()
         notices = film.notices
         if clip.fps and parse_rate(clip.fps) != film.rate:
             notices += (f"--fps sets the rate of frame sequences: this film keeps its {_per_second(film.rate)}",)
@@ -121,6 +120,7 @@ class FilmSource:
             start=start,
             delay=max(taken[0] - start, Fraction(0)),
             cut=start > 0 or end is not None,
+            demuxer=film.demuxer,
             notices=notices,
         )
         self._times = taken
@@ -154,6 +154,7 @@ class FilmSource:
 
     def _command(self, first: int) -> list[str]:
         info, film = self.info, self.film
+        given = ffmpeg.input_args(info.path, film.demuxer)
         start = self._times[first] if first else info.start
         seek, chain = ["-ss", _microseconds(start)] if start else [], ""
         if not film.constant:  # seeking would lose the frame that is being held: count from the beginning
@@ -164,7 +165,7 @@ class FilmSource:
         chain += f"scale={info.width}:{info.height}:out_range=2:flags={SWS}{matrix}"
         pixels = ["-f", "rawvideo", "-pix_fmt", "rgb24" if info.depth == 8 else "rgb48le"]
         return [
-            *seek, *ffmpeg.input_args(info.path), "-map", f"0:{film.stream}", "-frames:v", str(info.count - first),
+            *seek, *given, "-map", f"0:{film.stream}", "-frames:v", str(info.count - first),
             "-vf", chain, "-fps_mode", "passthrough", *pixels, "pipe:1",
         ]  # fmt: skip
 
@@ -179,20 +180,14 @@ class Pictures:
 
     def __init__(self, path: str, files: list[Path], kind: str, clip: Clip):
         self.rate = parse_rate(clip.fps) or DEFAULT_RATE
-        start, end = _span(clip)
-        numbered = [f for k, f in enumerate(files) if k / self.rate >= start and (end is None or k / self.rate < end)]
-        if not numbered:
-            raise SourceError(f"{path} has no frame between {clip.start or '0'} and {clip.end or 'its end'}")
-        self.files = numbered
-        first = _read(numbered[0])
+        times = _within([k / self.rate for k in range(len(files))], path, clip)
+        self.files = [files[int(time * self.rate)] for time in times]
+        first = read_picture(self.files[0])
         self.original = first.shape
         width, height = _sized(clip.size, first.shape[1], first.shape[0])
         depth = 8 * first.dtype.itemsize
-        number = first_number(numbered) if kind == "sequence" else 1
-        first_time = files.index(numbered[0]) / self.rate
-        self.info = Info(
-            path, kind, width, height, self.rate, len(numbered), depth, start=first_time, number=number
-        )  # fmt: skip
+        number = first_number(self.files) if kind == "sequence" else 1
+        self.info = Info(path, kind, width, height, self.rate, len(times), depth, start=times[0], number=number)
 
     def __iter__(self) -> Iterator[Frame]:
         return self.since(0)
@@ -200,7 +195,7 @@ class Pictures:
     def since(self, first: int) -> Iterator[Frame]:
         """See `Source`."""
         for index, file in enumerate(self.files[first:], first):
-            pixels = _read(file)
+            pixels = read_picture(file)
             if pixels.shape != self.original or 8 * pixels.dtype.itemsize != self.info.depth:
                 raise SourceError(
                     f"{file} differs from the first frame in size or depth: make all frames of the sequence alike"
@@ -235,12 +230,10 @@ class AnimatedWebP:
     """The frames of an animated WebP, which neither PyAV nor OpenCV streams; its rate is its mean rate."""
 
     def __init__(self, path: str, clip: Clip):
-        from PIL import Image
-
         self.path = path
-        with Image.open(path) as image:
+        with told(Path(path)), open_picture(Path(path)) as image:
             size, lasts = image.size, []
-            for k in range(image.n_frames):  # type: ignore[attr-defined]
+            for k in range(image.n_frames):
                 image.seek(k)
                 image.load()
                 lasts.append(int(image.info.get("duration", 0)) or 100)  # ms, as browsers read 0
@@ -253,11 +246,7 @@ class AnimatedWebP:
             )
             notices = (VARIES.format(float(rate)),)
         ends = list(itertools.accumulate(lasts))
-        start, end = _span(clip)
-        count = max(round(total * rate / 1000), 1)
-        moments = [k / rate for k in range(count) if k / rate >= start and (end is None or k / rate < end)]
-        if not moments:
-            raise SourceError(f"{path} has no frame between {clip.start or '0'} and {clip.end or 'its end'}")
+        moments = _within([k / rate for k in range(max(round(total * rate / 1000), 1))], path, clip)
         middle = Fraction(1, 2) / rate
         self.taken = [min(bisect.bisect(ends, (m + middle) * 1000), len(ends) - 1) for m in moments]
         self.info = Info(path, "film", *_sized(clip.size, *size), rate, len(moments), notices=notices)
@@ -267,44 +256,11 @@ class AnimatedWebP:
 
     def since(self, first: int) -> Iterator[Frame]:
         """See `Source`."""
-        from PIL import Image
-
-        with Image.open(self.path) as image:
+        with told(Path(self.path)), open_picture(Path(self.path)) as image:
             for index, k in enumerate(self.taken[first:], first):
                 image.seek(k)
                 pixels = np.array(image.convert("RGB"))
                 yield Frame(index, index / self.info.rate, _resized(pixels, self.info))
-
-
-def _animation(path: str) -> type[AnimatedWebP] | None:
-    if Path(path).suffix.lower() != ".webp":
-        return None
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return AnimatedWebP if getattr(image, "n_frames", 1) > 1 else None
-    except OSError:
-        return None  # the still reader says what is wrong with it
-
-
-def _read(file: Path) -> Pixels:
-    """Read a picture as RGB, 8 or 16 bits, upright; grey becomes RGB, transparency is dropped.
-
-    Raises:
-        SourceError: it cannot be read as a picture.
-    """
-    try:
-        data = np.fromfile(file, np.uint8)
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data.size else None
-    except (OSError, cv2.error) as error:
-        raise SourceError(f"{file} cannot be read: {error}") from error
-    if pixels is None:
-        raise SourceError(f"{file} is no picture that can be read: is it complete?")
-    pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)  # OpenCV's own RGB flag garbles 16-bit TIFF
-    if pixels.dtype in (np.uint8, np.uint16):
-        return pixels
-    return (np.clip(np.nan_to_num(pixels), 0, 1) * 65535).round().astype(np.uint16)  # a float TIFF
 
 
 def _resized(pixels: Pixels, info: Info) -> Pixels:
@@ -313,6 +269,19 @@ def _resized(pixels: Pixels, info: Info) -> Pixels:
     shrinks = info.width < pixels.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4
     return cv2.resize(pixels, (info.width, info.height), interpolation=how)
+
+
+def _within(times: list[Fraction], path: str, clip: Clip) -> list[Fraction]:
+    """Return the times from a clip's start on, before its end.
+
+    Raises:
+        SourceError: there is none.
+    """
+    start, end = _span(clip)
+    taken = [time for time in times if time >= start and (end is None or time < end)]
+    if not taken:
+        raise SourceError(f"{path} has no frame between {clip.start or '0'} and {clip.end or 'its end'}")
+    return taken
 
 
 def _span(clip: Clip) -> tuple[Fraction, Fraction | None]:
@@ -327,12 +296,12 @@ def _sized(text: str, width: int, height: int) -> tuple[int, int]:
     """
     if not text:
         return width, height
-    if exact := re.fullmatch(r"(\d+)x(\d+)", text):
+    if exact := re.fullmatch(r"(\d{1,9})[xX](\d{1,9})", text):
         size = int(exact[1]), int(exact[2])
-    elif short := re.fullmatch(r"(\d+)p", text):
+    elif short := re.fullmatch(r"(\d{1,9})[pP]", text):
         scale = Fraction(int(short[1]), min(width, height))
         size = _even(width * scale), _even(height * scale)
-    elif (percent := re.fullmatch(r"(\d+(?:\.\d+)?)%", text)) and (scale := Fraction(percent[1]) / 100):
+    elif (percent := re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)%", text)) and (scale := Fraction(percent[1]) / 100):
         size = _even(width * scale), _even(height * scale)
     else:
         size = 0, 0

@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 
 from ..errors import SourceError
+from .local import check_file, open_container
 from .names import holds_frames, sequence_files
 
 KEYWORD = b"Comment"  # PNG's registered keyword for it
@@ -44,9 +45,11 @@ def read_recipe(path: str) -> str:
         SourceError: the file cannot be read, or no recipe is in it.
     """
     file = sequence_files(path)[0] if holds_frames(path) else Path(path)
-    if not file.is_file():
-        raise SourceError(f"{path} does not exist: check the name")
-    text = _comment(file)
+    check_file(file)
+    try:
+        text = _comment(file)
+    except (IndexError, struct.error):  # the field is cut off, or says so
+        text = ""
     if "[dream]" not in text:
         raise SourceError(f"{path} carries no recipe: only files made by dreamvideo do")
     return text
@@ -60,9 +63,9 @@ def _comment(file: Path) -> str:
     import av
 
     try:
-        with av.open(str(file), metadata_errors="replace") as container:
+        with open_container(str(file)) as container:
             tags = {key.lower(): value for key, value in container.metadata.items()}
-    except (av.error.FFmpegError, OSError) as error:
+    except (av.error.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"{file} cannot be read: is it a file dreamvideo made?") from error
     return tags.get("comment", "")
 

@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import signal
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from dreamvideo import Event, ModelError, Recipe, SourceError, dream_video, memory, open_source
+from dreamvideo import DreamError, Event, ModelError, Recipe, SourceError, dream_video, memory, open_source
 from dreamvideo.job import Cluster, Inline, freight, resume
 from dreamvideo.job.cluster import joined
 from dreamvideo.job.crew import opened
@@ -279,3 +280,12 @@ def test_states_of_shots_that_are_dreamed_at_once_are_kept_for_each(tmp_path: Pa
             folder.keep(Piece(first, (0,) * 25, piece), b"state")
         assert folder.state(99) == (25, b"state")
         assert folder.state(200) == (150, b"state")
+
+
+def test_without_ray_it_is_said_how_to_get_it(
+    film: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(DreamError, match=r'pip install "dreamvideo\[cluster\]"'):
+        dream_video(film, tmp_path / "out.mkv", recipe, executor=Cluster(2))
+    assert not list(tmp_path.iterdir())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import platform
 import tempfile
 import threading
 import time
@@ -91,7 +91,7 @@ class Remote:
 
     def __init__(self, get: Callable[[object], Block]):
         self._get = get
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._name = f"{platform.node()}:{os.getpid()}"
         self._stopping = threading.Event()
         self._folder = tempfile.TemporaryDirectory(prefix="dreamvideo-")
         self._worker: Worker | None = None

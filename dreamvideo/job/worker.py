@@ -165,7 +165,11 @@ class Worker:
 
     def _check_source(self) -> None:
         path = self.plan.source
-        if digest(path) != self.plan.inputs.get(path):
+        try:
+            same = digest(path) == self.plan.inputs.get(path)
+        except OSError:
+            same = False
+        if not same:
             raise SourceError(f"{path} has changed while it was dreamed: bring back what it was")
 
 

@@ -229,6 +229,7 @@ def test_what_was_heard_travels(plan: Plan, store: Path, tmp_path: Path) -> None
     there = freight.unpacked(plan, where, tmp_path / "heard")
     assert [file.name for file in Path(there.keep).iterdir()] == ["so[n]g-0123.sound.npz"]
     assert there.source == where[plan.source] != plan.source
+    assert there.inputs[there.source] == plan.inputs[plan.source] == digest(there.source)
 
 
 def test_a_worker_says_what_it_lacks_and_what_keeps_it_from_dreaming(plan: Plan, tmp_path: Path) -> None:

@@ -144,4 +144,5 @@ def unpacked(plan: Plan, where: Mapping[str, str], keep: Path) -> Plan:
         return where.get(path, path)
 
     parts = tuple(replace(part, recipe=located(plan.recipe(part.first), to).to_toml()) for part in plan.parts)
-    return replace(plan, source=to(plan.source), keep=str(keep), parts=parts)
+    inputs = {to(path): wanted for path, wanted in plan.inputs.items()}
+    return replace(plan, source=to(plan.source), keep=str(keep), parts=parts, inputs=inputs)

@@ -222,10 +222,10 @@ def effort(carried: State, step: float, temporal: Temporal) -> tuple[int, int, T
 
 def settle(image: Tensor, layer: Tensor, objective: float, carried: State | None) -> State:
     """Return the state after a frame: the part of the layer (3, H, W) that shows, and one frame more of ripeness."""
-    layer = (image + layer).clamp(0, 1) - image
+    layer = ((image + layer).clamp(0, 1) - image).contiguous()  # as it comes back from a disk: sums go by the order
     if carried is None:
-        return State(layer, torch.ones_like(image[:1]), Governor.start(image, layer, objective))
-    ripeness = (carried.ripeness + 1 / RIPENING).clamp(0, 1)
+        return State(layer, torch.ones_like(image[:1]).contiguous(), Governor.start(image, layer, objective))
+    ripeness = (carried.ripeness + 1 / RIPENING).clamp(0, 1).contiguous()
     fresh = 1 - float(carried.ripeness.mean())
     return State(layer, ripeness, carried.governor.after(image, objective, fresh), ground=carried.ground)
 

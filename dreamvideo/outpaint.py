@@ -114,7 +114,8 @@ class Ahead:
             there = kept[index].to(device)
             grown = _band(motion.trust.cpu().numpy()[0]).to(device)
             layer, share = there + grown * (layer - there), share * (4 * grown).clamp(max=1)
-        return until, self._engine.dreamer(image, index, layer, now.dream.iterations, now.dream.step * share)
+        layer = self._engine.dreamer(image, index, layer, now.dream.iterations, now.dream.step * share)
+        return until, layer.contiguous()
 
 
 def _band(held: NDArray[np.float32]) -> Tensor:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,7 @@ from test_media import read
 import dreamvideo as package
 from dreamvideo import DreamError, Event, Recipe, Result, SinkError, SourceError, cli, dream_video
 from dreamvideo.job import assemble_now, resume
+from dreamvideo.loop import Layers
 
 MakeClip = Callable[..., Path]
 SIZE = (80, 64)  # px, at which the film below is dreamed
@@ -268,14 +270,9 @@ def test_from_keeps_what_lies_before_and_dreams_the_rest_anew(film: Path, recipe
     before = pixels(out)
     with pytest.raises(DreamError, match="exists already"):
         dream_video(film, out, other, since="0.3")
-    heard: list[Event] = []
-    dream_video(
-        film, out, other, since="0.3", checkpoint=3, overwrite=True, keep_work=True,
-        on_event=heard.append,
-    )  # fmt: skip
+    dream_video(film, out, other, since="0.3", checkpoint=3, overwrite=True, keep_work=True)
     after = pixels(out)
     first = 8  # the first frame at 0.3 s or later, at 24 a second
-    assert dreamed(heard)[0] >= 3  # the piece in which its shot begins is the first one dreamed again
     assert all(np.array_equal(a, b) for a, b in zip(before[:first], after[:first], strict=True))
     assert not any(np.array_equal(a, b) for a, b in zip(before[first:], after[first:], strict=True))
     out.unlink()
@@ -292,6 +289,114 @@ def test_from_keeps_what_lies_before_and_dreams_the_rest_anew(film: Path, recipe
         dream_video(film, out, other, since="7", overwrite=True)
     with pytest.raises(DreamError, match="nothing before"):
         dream_video(film, tmp_path / "new.mkv", other, since="0.3")
+
+
+@pytest.mark.parametrize("frame", [4, 8, 10])
+def test_another_recipe_goes_on_from_the_frame_before(frame: int, film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    """Wherever it is cut off: before the moment, at it, behind it; given again, it throws nothing away."""
+    other = recipe.set("dream.step=0.03")
+    folders = [begin(film, tmp_path / f"{name}.mkv", recipe, frame=7, checkpoint=2) for name in ("a", "b")]
+    assert len(folders) == 2
+    dream_video(film, tmp_path / "a.mkv", other, since="0.3", checkpoint=2)
+    with pytest.raises(Cut):
+        dream_video(film, tmp_path / "b.mkv", other, since="0.3", checkpoint=2, on_event=cut_at(frame))
+    heard: list[Event] = []
+    dream_video(film, tmp_path / "b.mkv", other, since="0.3", checkpoint=2, on_event=heard.append)
+    assert dreamed(heard)[0] >= min(frame, 6) - 1
+    assert same(tmp_path / "a.mkv", tmp_path / "b.mkv")
+    dream_video(film, tmp_path / "old.mkv", recipe)
+    jump = [np.abs(one.astype(int) - other).mean() for one, other in pairwise(pixels(tmp_path / "a.mkv")[5:])]
+    was = [np.abs(one.astype(int) - other).mean() for one, other in pairwise(pixels(tmp_path / "old.mkv")[5:])]
+    assert jump[2] < 2 * was[2]  # from the seventh to the eighth frame: the dream goes on from what it was
+
+
+def test_frames_before_the_moment_stay_even_if_what_they_were_made_of_is_another(
+    film: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    guide, out = tmp_path / "guide.jpg", tmp_path / "o.mkv"
+    shutil.copy(SAMPLES / "hubble.jpg", guide)
+    made = recipe.set(f"network.guide={guide}")
+    dream_video(film, out, made, checkpoint=3, keep_work=True)
+    before = pixels(out)
+    shutil.copy(SAMPLES / "astronaut.jpg", guide)
+    said: list[str] = []
+    dream_video(film, out, made, since="0.3", overwrite=True, on_event=lambda event: said.append(event.notice))
+    told = next(notice for notice in said if "has changed" in notice)
+    first = int(told.split("frames ")[1].split()[0])  # where it says that it begins anew
+    assert all(np.array_equal(a, b) for a, b in zip(before[:first], pixels(out)[:first], strict=True))
+    assert not any(np.array_equal(a, b) for a, b in zip(before[8:], pixels(out)[8:], strict=True))
+
+
+def test_a_folder_of_the_users_own_is_left_alone(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    own = tmp_path / "o.mkv.dream"
+    own.mkdir()
+    (own / "thesis.txt").write_text("years of work")
+    with pytest.raises(SinkError, match="is a folder of something else"):
+        dream_video(film, tmp_path / "o.mkv", recipe)
+    assert os.listdir(own) == ["thesis.txt"]
+    (own / "thesis.txt").rename(tmp_path / "thesis.txt")
+    folder = begin(film, tmp_path / "o.mkv", recipe)
+    (tmp_path / "thesis.txt").rename(folder / "thesis.txt")
+    dream_video(film, tmp_path / "o.mkv", recipe)
+    assert os.listdir(own) == ["thesis.txt"]
+
+
+def test_pieces_that_a_cleaning_up_has_left_are_not_taken_for_others(
+    film: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    (begin(film, tmp_path / "o.mkv", recipe) / "plan.json").unlink()
+    dream_video(film, tmp_path / "o.mkv", recipe.set("finish.strength=0"))
+    given = read(film)[1]
+    assert all(np.array_equal(a, b.pixels) for a, b in zip(pixels(tmp_path / "o.mkv"), given, strict=True))
+
+
+def test_words_that_name_no_file_are_none_even_if_there_is_one(
+    film: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "none").mkdir()
+    assert dream_video(film, "o.mkv", recipe.set("temporal.cuts=none")).done == 12
+
+
+def test_a_plan_of_another_version_says_so(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    folder = begin(film, tmp_path / "o.mkv", recipe)
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["made_with"]["dreamvideo"] = "0.0.7"
+    del plan["threads"]
+    (folder / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(DreamError, match=r"begun with dreamvideo 0\.0\.7, and this is"):
+        dream_video(film, tmp_path / "o.mkv", recipe)
+
+
+def test_a_mistake_costs_nothing_even_with_restart(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    folder = begin(film, tmp_path / "o.mkv", recipe)
+    kept = sorted(os.listdir(folder))
+    with pytest.raises(DreamError, match="no layer"):
+        dream_video(film, tmp_path / "o.mkv", recipe.set("network.layers=blok.9"), restart=True)
+    assert sorted(os.listdir(folder)) == kept
+
+
+def test_the_same_command_goes_on_with_a_recipe_that_is_saved(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text(recipe.to_toml())
+    command = [str(film), str(tmp_path / "o.mkv"), "--recipe", str(tmp_path / "r.toml")]
+    assert cli.main([*command, "--save-recipe", str(tmp_path / "s.toml"), "--keep-work"]) == 0
+    (tmp_path / "o.mkv").unlink()
+    assert cli.main([*command, "--save-recipe", str(tmp_path / "s.toml")]) == 0
+
+
+def test_a_part_of_a_loop_is_seen_while_it_is_saved(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+    made = recipe.merge({"camera": {"loop": True}, "temporal": {"cuts": "none"}})
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Cut):
+        patch.setattr(Layers, "settle", raising(Cut))  # its state is saved, and its layers lie in the journal
+        dream_video(film, tmp_path / "o.mkv", made, checkpoint=2)
+    assert assemble_now(tmp_path / "o.mkv.dream").done == len(pixels(tmp_path / "o.partial.mkv")) == 2
+
+
+def raising(error: type[BaseException]) -> Callable[..., None]:
+    def fail(*args: object) -> None:
+        raise error
+
+    return fail
 
 
 def flip(path: Path, at: int) -> None:
@@ -321,7 +426,7 @@ def test_damaged_work_is_noticed_and_done_again(damage: str, film: Path, recipe:
 def test_a_plan_that_cannot_be_read_is_one_line(film: Path, recipe: Recipe, tmp_path: Path) -> None:
     folder = begin(film, tmp_path / "o.mkv", recipe)
     (folder / "plan.json").write_text('{"source": 1')
-    with pytest.raises(DreamError, match="holds no render that can be gone on with"):
+    with pytest.raises(DreamError, match=r"holds no render that can be gone on with: remove it"):
         resume(folder)
     with pytest.raises(DreamError, match="holds no render"):
         resume(tmp_path)
@@ -453,8 +558,8 @@ def test_frames_that_are_half_assembled_are_the_renders_own(film: Path, recipe: 
 
 def test_work_lies_where_it_is_asked_for_and_stays_if_it_is(film: Path, recipe: Recipe, tmp_path: Path) -> None:
     result: Result = dream_video(film, tmp_path / "o.mkv", recipe, work=tmp_path / "w", keep_work=True)
-    assert result.folder == str(tmp_path / "w" / "o.mkv.dream")
-    assert len(pixels(tmp_path / "w" / "o.mkv.dream" / "00000000.mkv")) == 12  # any player shows a piece
+    assert Path(result.folder).parent == tmp_path / "w"
+    assert len(pixels(Path(result.folder) / "00000000.mkv")) == 12  # any player shows a piece
     assert sorted(os.listdir(tmp_path)) == ["o.mkv", "w"]
 
 

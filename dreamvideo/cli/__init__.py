@@ -126,7 +126,7 @@ def _told(error: Exception) -> str:
 def _dream(job: Job, recipe: Recipe) -> int:
     from .. import job as jobs
 
-    _check_recipe_path(job)
+    _check_recipe_path(job, recipe)
     if job.plan and job.preview:
         raise DreamError("--plan is of the whole render: leave --preview out")
     if job.plan:
@@ -160,13 +160,15 @@ def _beside(job: Job) -> Path | None:
     return Path(recipe).absolute().parent if recipe else None
 
 
-def _check_recipe_path(job: Job) -> None:
+def _check_recipe_path(job: Job, recipe: Recipe) -> None:
     """Refuse a --save-recipe that would lose something, before any work is done."""
     path = job.save_recipe
     if not path:
         return
     if not path.lower().endswith(".toml"):  # so it can never stand in the place of a film or a frame
         raise DreamError(f"{path} is no recipe name: end --save-recipe in .toml")
+    if os.path.isfile(path) and Path(path).read_bytes() == recipe.to_toml().encode():
+        return  # the same command once more
     if os.path.exists(path) and (os.path.isdir(path) or not job.overwrite):
         raise DreamError(f"{path} exists already: give --save-recipe another name, or --overwrite")
     folder = os.path.dirname(path) or "."

@@ -136,9 +136,7 @@ class Resuming(Running):
         tyro.conf.FlagCreatePairsOff[bool],
         tyro.conf.arg(help="write what is done into a playable file beside the output; while it is rendered, too"),
     ] = False
-    overwrite: Annotated[
-        tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="replace an existing output.partial")
-    ] = False
+    overwrite: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="replace an existing output")] = False
 
 
 def resume(argv: list[str]) -> int:
@@ -154,7 +152,7 @@ def resume(argv: list[str]) -> int:
         return 0
     with working(folder) as (progress, stop):
         result = job.resume(
-            folder, keep_work=asked.keep_work, checkpoint=asked.checkpoint,
+            folder, overwrite=asked.overwrite, keep_work=asked.keep_work, checkpoint=asked.checkpoint,
             executor=executor(asked.workers, asked.cluster), on_event=progress, stop=stop,
         )  # fmt: skip
     return tell(result)

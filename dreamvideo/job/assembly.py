@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from .. import media, outputs, stage
-from ..errors import DreamError
+from ..errors import DreamError, SourceError
 from ..flash import Limiter
 from ..media.names import frame_pattern, takes_frames
 from ..media.pictures import Pixels
@@ -63,8 +64,14 @@ def output(folder: RunFolder, plan: Plan, staged: Stage) -> Iterator[tuple[media
 
 
 def commit(sink: media.Sink, folder: RunFolder, told: list[str], on_event: Listener) -> None:
-    """Bring a whole output to its name, and tell what has not been `told` of it."""
+    """Bring a whole output to its name, and tell what has not been `told` of it.
+
+    The pieces are still needed until it is on the disk, and not only on its way there.
+    """
+    folder.assembling = True
     sink.commit(whole=True)
+    if hasattr(os, "sync"):
+        os.sync()
     folder.assembling = False
     for notice in sink.notices:
         if notice not in told:
@@ -109,8 +116,8 @@ def _write(
     limit = Limiter(staged.info.rate) if stage.limits_flashes(plan.recipe()) else None
     beneath = iter(watch(opened)) if plan.layer_out else None
     for pixels in pictures:
-        if beneath is not None:
-            next(beneath)
+        if beneath is not None and next(beneath, None) is None:
+            raise SourceError(f"{plan.source} ends before frame {sink.count}: has it been changed?")
         picture: Tensor = as_image(pixels)
         sink.write(limit(picture) if limit else picture)
         yield sink.count

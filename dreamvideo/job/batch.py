@@ -14,10 +14,12 @@ from .. import schedule
 from ..errors import DreamError, RecipeError
 from ..recipe import Recipe, preset_tables, read_tables, read_text
 from .events import Event, Listener, Result, Stop, ignore, never
+from .folder import run_folder
 from .inline import Executor
 from .plan import inputs
 from .run import CHECKPOINT, dream_video
 
+BEGUN = "begun "  # before the digest of a job that is not known to be done
 PATHS = ("input", "output", "layer_out", "save_octaves", "preset", "recipe")
 
 
@@ -128,23 +130,26 @@ def run_batch(
     jobs = read_jobs(path)
     for number, job in enumerate(jobs, 1):
         try:
-            if done.has(job):
+            asked = job.asked
+            if done.has(job, asked, overwrite, work):
                 outcomes.append(Outcome(job))
                 continue
+            done.note(job, BEGUN + asked)
             on_event(Event(0, 1, f"job {number} of {len(jobs)}: {job.output}"))
             result = dream_video(
                 job.input, job.output, job.recipe, overwrite=overwrite, layer_out=job.layer_out,
                 save_octaves=job.save_octaves, work=work, keep_work=keep_work, checkpoint=checkpoint,
                 executor=executor(), on_event=on_event, stop=stop,
             )  # fmt: skip
-        except DreamError as error:
+            if not result.stopped:
+                done.note(job, asked)
+        except (DreamError, OSError, MemoryError, RuntimeError) as error:  # of RuntimeError, PyTorch's memory
             outcomes.append(Outcome(job, error=str(error)))
             on_event(Event(0, 1, f"{job.output} failed: {error}"))
             continue
         outcomes.append(Outcome(job, result))
         if result.stopped:
             break
-        done.add(job)
     return outcomes
 
 
@@ -158,13 +163,21 @@ class _Done:
         except (OSError, ValueError) as error:
             raise DreamError(f"{path} cannot be read ({error}): remove it, and all jobs are rendered again") from error
 
-    def has(self, job: Job) -> bool:
-        """Tell whether a job's output is there, made as it is asked for."""
-        return self._asked.get(os.path.abspath(job.output)) == job.asked and os.path.exists(job.output)
+    def has(self, job: Job, asked: str, overwrite: bool, work: str | Path | None) -> bool:
+        """Tell whether a job's output is there, made as it is asked for.
 
-    def add(self, job: Job) -> None:
-        """Note that a job is done."""
-        self._asked[os.path.abspath(job.output)] = job.asked
+        One that was begun is done, too, if its output is there and nothing is left to go on with: it was cut off
+        between the two. Where outputs may be overwritten, what is there may be older.
+        """
+        noted = self._asked.get(os.path.abspath(job.output), "")
+        begun = noted == BEGUN + asked and not overwrite and not run_folder(job.output, work).exists()
+        return os.path.exists(job.output) and (noted == asked or begun)
+
+    def note(self, job: Job, asked: str) -> None:
+        """Note what a job was asked to be, or that it is begun so."""
+        if os.path.exists(job.output) and asked.startswith(BEGUN):
+            return  # it was there before
+        self._asked[os.path.abspath(job.output)] = asked
         partial = self._path.with_name(self._path.name + ".part")
         partial.write_text(json.dumps(self._asked, indent=1), encoding="utf-8")
         os.replace(partial, self._path)

@@ -56,9 +56,10 @@ class Cluster:
             found: Means = _got(ray, asked.remote(recipe.set("network.device=cuda") if gpus else recipe))
             return found
 
-    def make_ready(self, staged: Stage, fresh: Plan) -> None:
+    def make_ready(self, staged: Stage, fresh: Plan) -> float | None:
         """See `Executor`; this machine need not have the device to see whether the rest can be had."""
         Engine(fresh.settled(staged.recipe).set("network.device=cpu"), staged.timeline, fresh.room)
+        return fresh.room
 
     def run(
         self, plan: Plan, tasks: Sequence[Task], folder: RunFolder, staged: Stage, checkpoint: int,

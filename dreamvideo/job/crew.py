@@ -74,7 +74,7 @@ class Crew:
         self._brought: dict[str, tuple[str, list[Any]]] = {}
         self._shared = ray.put(plan)
         self._waiting: list[Task] = []
-        self._kept = plan.count
+        self._kept = sum(len(piece.sums) for piece in folder.pieces())
         self._workers: list[_Worker] = []
         self._asked: dict[Any, _Worker] = {}  # what workers were asked, and have not answered
         self._failed = Counter[int]()  # times in a row, by the end of the task
@@ -85,7 +85,6 @@ class Crew:
     def take(self, tasks: Sequence[Task]) -> None:
         """Take tasks; the longest is begun first, so that none is left to be waited for at the end."""
         self._waiting = sorted([*self._waiting, *tasks], key=lambda task: task.stop - task.begin)
-        self._kept -= sum(task.stop - task.first for task in tasks)
 
     def work(self, stop: Stop) -> int:
         """Have all tasks done; return the frames that are kept."""

@@ -11,9 +11,11 @@ A piece is there once its .json is, which is written last.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
-import shutil
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +28,9 @@ from ..media.names import PATTERN
 from .plan import Plan
 
 SUFFIX = ".dream"
+WRITTEN = r"\d{8}\.(mkv|json)|\d{8}-[0-9a-f]{8}\.state|plan\.json|assembling|layers(-\w+)?|.*\.sound\.npz"
+LEFT = re.compile(rf"unfinished-.*\.mkv|({WRITTEN})\.part|.*\.sound\.part|\..*-\w{{8}}\.\w+")  # by who was cut off
+OURS = re.compile(rf"{WRITTEN}|{LEFT.pattern}")
 UNFINISHED = "unfinished-"  # what a piece's name begins with until it is finished
 LATEST = 10**8  # above the number of any state
 SPACED = 100  # frames; states that are no longer the latest are kept this far apart
@@ -52,10 +57,13 @@ class Piece:
 
 
 def run_folder(output: str, work: str | Path | None) -> Path:
-    """Return where the run folder of an output lies: beside it, or in another folder."""
+    """Return where the run folder of an output lies: beside it, or in another folder, by a name of its own there."""
     where = Path(output.rstrip("/"))
-    name = PATTERN.sub("frames", where.name) + SUFFIX
-    return (Path(work) if work else where.parent) / name
+    name = PATTERN.sub("frames", where.name)
+    if not work:
+        return where.parent / f"{name}{SUFFIX}"
+    place = hashlib.blake2b(os.path.abspath(output).encode(errors="surrogateescape"), digest_size=4).hexdigest()
+    return Path(work) / f"{name}-{place}{SUFFIX}"
 
 
 class RunFolder:
@@ -65,7 +73,7 @@ class RunFolder:
         path: there or not yet.
 
     Raises:
-        SinkError: it cannot be made.
+        SinkError: it cannot be made, or is a folder of something else.
         DreamError: somebody else is at work on it.
     """
 
@@ -73,11 +81,14 @@ class RunFolder:
         self.path = path.absolute()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            there = set(os.listdir(self.path))
+            if there and not there & {"plan.json", "lock"}:
+                raise SinkError(
+                    f"{path} is a folder of something else: give --work another one to keep what is done in"
+                )
             self._lock = FileLock(self.path / "lock")
             self._lock.acquire(timeout=0)
-            for left in self.path.iterdir():
-                if left.name.startswith((UNFINISHED, ".")) or left.suffix == ".part":
-                    left.unlink()
+            self._clear(LEFT)
         except Timeout:
             raise DreamError(f"another dreamvideo is at work on {path}: let it finish, or stop it") from None
         except OSError as error:
@@ -97,7 +108,7 @@ class RunFolder:
 
     @property
     def assembling(self) -> bool:
-        """Whether frames are being written under their final names, so that those that stand there are its own."""
+        """Whether the output is being brought to its name, so that what stands there is its own."""
         return (self.path / "assembling").exists()
 
     @assembling.setter
@@ -108,10 +119,14 @@ class RunFolder:
             (self.path / "assembling").unlink(missing_ok=True)
 
     def empty(self) -> None:
-        """Throw away what is in it."""
+        """Throw away what was kept in it."""
+        self._clear(OURS)
+
+    def _clear(self, names: re.Pattern[str]) -> None:
+        """Remove files whose names are known to be ours; whatever else lies there stays."""
         for file in self.path.iterdir():
-            if file.name != "lock":
-                file.unlink()
+            if names.fullmatch(file.name):
+                file.unlink(missing_ok=True)
 
     def pieces(self) -> list[Piece]:
         """Return the pieces that are there, in order; what is no whole piece is none."""
@@ -187,14 +202,18 @@ class RunFolder:
 
     def close(self) -> None:
         """Let others work on it; it is removed where there is nothing to go on with."""
-        self._lock.release()
         if not self.holds_work:
             self.remove()
+        self._lock.release()
 
     def remove(self) -> None:
-        """Remove it with all that is in it."""
-        self._lock.release()
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove it with all that was kept in it."""
+        with contextlib.suppress(OSError):  # a player may hold a piece open
+            self.empty()
+            if os.name != "posix":  # nobody takes what we still hold; elsewhere that cannot be removed
+                self._lock.release()
+            (self.path / "lock").unlink()
+            self.path.rmdir()
 
 
 def read_pieces(folder: Path) -> Iterator[Piece]:
@@ -214,7 +233,10 @@ def read_pieces(folder: Path) -> Iterator[Piece]:
 def latest_state(folder: Path, index: int = LATEST) -> tuple[int, bytes] | None:
     """Return the number and bytes of the latest state in a run folder that is whole, at or before a frame."""
     for number, file in reversed(_states(folder)):
-        data = file.read_bytes() if number <= index else b""
+        try:
+            data = file.read_bytes() if number <= index else b""
+        except OSError:  # somebody is at work, and has let go of it
+            continue
         if data and file.stem.endswith(f"-{zlib.crc32(data):08x}"):
             return number, data
     return None
@@ -228,7 +250,7 @@ def _flushed(path: Path) -> None:
     """Make sure that a file or folder is on the disk, and not only on its way there."""
     if os.name != "posix" and path.is_dir():
         return
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

@@ -33,12 +33,15 @@ class Executor(Protocol):
             DreamError: the recipe names a device that cannot be used.
         """
 
-    def make_ready(self, staged: Stage, fresh: Plan) -> None:
+    def make_ready(self, staged: Stage, fresh: Plan) -> float | None:
         """Get ready to dream by a recipe, so that what is wrong with it is known before anything else is done.
 
         Args:
             staged: what it is set up as.
             fresh: a plan for it, whose shots are not known yet.
+
+        Returns:
+            The plan's `room`, as it is from now on.
 
         Raises:
             DreamError: it names what cannot be had.
@@ -73,29 +76,27 @@ class Inline:
 
     def __init__(self) -> None:
         self._engine: Engine | None = None
-        self._made_for: tuple[str, float | None] | None = None
+        self._precision = ""
 
     def means(self, recipe: Recipe) -> Means:
         """See `Executor`."""
         return means(recipe)
 
-    def make_ready(self, staged: Stage, fresh: Plan) -> None:
+    def make_ready(self, staged: Stage, fresh: Plan) -> float | None:
         """See `Executor`."""
         torch.set_num_threads(fresh.threads)
         self._engine = Engine(fresh.settled(staged.recipe), staged.timeline, fresh.room)
-        self._made_for = fresh.precision, fresh.room
+        self._precision = fresh.precision
+        return self._engine.dreamer.room
 
     def run(
         self, plan: Plan, tasks: Sequence[Task], folder: RunFolder, staged: Stage, checkpoint: int,
         on_event: Listener, stop: Stop,
     ) -> int:  # fmt: skip
         """See `Executor`."""
-        ready = self._engine is not None and self._made_for == (
-            plan.precision,
-            plan.room,
-        )  # else it was begun otherwise
-        worker = Worker(plan, (staged, self._engine) if ready and self._engine else None)
-        done = plan.count - sum(task.stop - task.first for task in tasks)
+        ready = self._engine if self._precision == plan.precision else None  # else it was begun otherwise
+        worker = Worker(plan, (staged, ready) if ready else None)
+        done = sum(len(piece.sums) for piece in folder.pieces())
         on_event(Event(done, plan.count))
         for task in tasks:
             if stop():

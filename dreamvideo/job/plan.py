@@ -115,14 +115,23 @@ class Plan:
         Raises:
             DreamError: there is none, or none that can be read.
         """
+        begun = ""
         try:
             data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            begun = str(data["made_with"]["dreamvideo"])
             data["parts"] = tuple(Part(**part) for part in data["parts"])
             for key in ("cuts", "sums"):
                 data[key] = tuple(data[key])
             return cls(**data)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DreamError(f"{path.parent} holds no render that can be gone on with ({error})") from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if begun not in ("", __version__):
+                raise DreamError(
+                    f"{path.parent} was begun with dreamvideo {begun}, and this is {__version__}: install that one to "
+                    "go on, or --restart to throw it away"
+                ) from error
+            raise DreamError(
+                f"{path.parent} holds no render that can be gone on with: remove it, or --restart to throw it away"
+            ) from error
 
 
 def differences(plan: Plan, now: Plan) -> list[str]:
@@ -135,8 +144,13 @@ def differences(plan: Plan, now: Plan) -> list[str]:
     told += _recipes(plan.recipe(), now.recipe())
     told += [f"{name} was {was}, and is {now.made_with.get(name)}" for name, was in plan.made_with.items()
              if now.made_with.get(name) != was]  # fmt: skip
-    told += [f"{path} has changed" for path, was in plan.inputs.items() if now.inputs.get(path, was) != was]
-    told += [f"{path} is gone" for path in plan.inputs if path not in now.inputs and not told]
+    for path, was in plan.inputs.items():  # of all parts, while what is asked for now is the last one
+        try:
+            held = now.inputs.get(path) or digest(path)
+        except (OSError, DreamError):
+            held = ""
+        if held != was:
+            told.append(f"{path} {'has changed' if held else 'is gone'}")
     return told
 
 
@@ -184,7 +198,8 @@ def inputs(source: str, recipe: Recipe) -> dict[str, str]:
 
 def _paths(recipe: Recipe) -> list[str]:
     led = [path for path, _ in guides(recipe.network.guide)]
-    return [*led, *filter(None, (recipe.network.weights, recipe.music.music, recipe.temporal.cuts, recipe.finish.mask))]
+    beside = {recipe.network.weights, recipe.music.music, recipe.temporal.cuts, recipe.finish.mask}
+    return [*led, *sorted(beside - {"", SOURCE, "auto", "none"})]
 
 
 def located(recipe: Recipe, where: Callable[[str], str]) -> Recipe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from ..score import Score
 from ..stage import Stage
 from .events import Event, Listener, Stop
 from .folder import RunFolder
-from .plan import Means, Part, Plan, absolute, differences, inputs, located
+from .plan import Means, Part, Plan, absolute, differences, digest, inputs, located
 from .worker import ROWS, Task
 
 ALONE = 25  # frames dreamed without flow that make a piece of work
@@ -33,7 +34,11 @@ FIXED = (  # what cannot change where a render goes on by another recipe
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be rendered, as the user says it (see `dream_video`)."""
+    """What is to be rendered, as the user says it (see `dream_video`).
+
+    Attributes:
+        comment: the recipe to be written into the output, if it is not that of the render.
+    """
 
     source: str
     output: str
@@ -42,6 +47,7 @@ class Wanted:
     layer_out: str
     save_octaves: str
     keep: Path | None
+    comment: str = ""
 
 
 def new_plan(wanted: Wanted, staged: Stage, depth: int, folder: RunFolder, means: Means) -> Plan:
@@ -74,7 +80,7 @@ def new_plan(wanted: Wanted, staged: Stage, depth: int, folder: RunFolder, means
         threads=means.threads,
         room=means.room,
         overwrite=wanted.overwrite,
-        comment=staged.recipe.to_toml(),
+        comment=wanted.comment or staged.recipe.to_toml(),
     )
 
 
@@ -93,22 +99,25 @@ def go_on_with(
     Raises:
         DreamError: the folder holds another render.
     """
-    begun = folder.plan
+    begun = folder.plan if folder.holds_work else None
     if since and staged.recipe.camera.loop:
         raise DreamError("a loop is dreamed as a whole: leave --from out, or --restart it")
     if since and begun is None:
         raise DreamError(f"there is nothing before {since} to be kept: {folder.path} holds no render")
     if begun is None:
+        folder.empty()  # of what somebody left who was cut off as he cleaned up
         found = _look_through(opened, staged, on_event, stop)
         plan = None if found is None else replace(fresh, count=found[0], cuts=found[1], sums=found[2])
+    elif since and ((index := _frame(since, begun, staged)) < begun.parts[-1].first or differences(begun, fresh)):
+        plan = _since(folder, begun, fresh, index, staged, on_event)
     else:
-        plan = _since(folder, begun, fresh, since, staged) if since else _same(folder, begun, fresh)
+        plan = _same(folder, begun, fresh, on_event)
     if plan is not None:
         folder.begin(plan)
     return plan
 
 
-def _same(folder: RunFolder, begun: Plan, fresh: Plan) -> Plan:
+def _same(folder: RunFolder, begun: Plan, fresh: Plan, on_event: Listener) -> Plan:
     """Return the plan that was begun; how the output is encoded may have changed.
 
     Raises:
@@ -120,7 +129,12 @@ def _same(folder: RunFolder, begun: Plan, fresh: Plan) -> Plan:
             f"{folder.path} holds a render that was begun otherwise ({'; '.join(told[:NAMED])}{more}): ask for the "
             "same again to go on, --from a time to keep what lies before it, or --restart to throw it away"
         )
-    return replace(begun, overwrite=fresh.overwrite, comment=fresh.comment)
+    if fresh.depth > begun.depth:
+        on_event(Event(0, begun.count, f"what is done is kept in {begun.depth} bits a colour, and the output has more"))
+    *parts, last = begun.parts
+    encoding = dataclasses.asdict(fresh.recipe().encoding)
+    last = replace(last, recipe=Recipe.from_toml(last.recipe).merge({"encoding": encoding}).to_toml())
+    return replace(begun, parts=(*parts, last), overwrite=fresh.overwrite, comment=fresh.comment)
 
 
 def _look_through(
@@ -155,33 +169,68 @@ def _look_through(
     return count, tuple(cuts), tuple(sums)
 
 
-def _since(folder: RunFolder, begun: Plan, fresh: Plan, since: str, staged: Stage) -> Plan:
-    """Return a plan that goes on from a moment by another recipe; what lies behind that is let go of.
+def _frame(since: str, begun: Plan, staged: Stage) -> int:
+    """Return the first frame at a moment of the source or after it.
+
+    Raises:
+        DreamError: the film has none.
+    """
+    first, rate = staged.info.start + staged.info.delay, staged.info.rate
+    index = math.ceil(((parse_time(since) or Fraction(0)) - first) * rate)
+    if not 0 <= index < begun.count:
+        last = float(first + begun.count / rate)
+        raise DreamError(f"--from {since} lies outside the film: take a moment from {float(first):g} to {last:.6g} s")
+    return index
+
+
+def _since(folder: RunFolder, begun: Plan, fresh: Plan, index: int, staged: Stage, on_event: Listener) -> Plan:
+    """Return a plan that goes on from a frame by another recipe; what lies behind that is let go of.
+
+    The new recipe goes on from the state before that frame. Where that is not kept, the frames since the last one that
+    is are dreamed again, as they were; what they were made of must be the same then.
 
     Raises:
         DreamError: what is to be kept would not fit what is to come.
     """
-    told = [one for one in differences(begun, fresh) if one.startswith((*FIXED, begun.source))]
+    told = [one for one in differences(begun, fresh) if one.startswith((*FIXED, f"{begun.source} "))]
     if told or staged.info.count < begun.count:
         raise DreamError(f"--from keeps frames of the same film ({'; '.join(told[:NAMED]) or 'it is shorter now'})")
-    info, moment = staged.info, parse_time(since) or Fraction(0)
-    first = info.start + info.delay
-    index = math.ceil((moment - first) * info.rate)
-    if not 0 <= index < begun.count:
-        last = float(first + begun.count / info.rate)
-        raise DreamError(f"--from {since} lies outside the film: take a moment from {float(first):g} to {last:.6g} s")
-    if index:
-        _check_view(begun.recipe(index - 1), staged, index)
-    found = folder.state(index)
-    folder.drop(max(begun.shot(index), found[0] if found else 0))  # what lies between is dreamed again, as it was
+    _check_view(begun.recipe(max(index - 1, 0)), staged, index)
+    known = _known(folder, begun, index)
+    if known < index and _made_otherwise(begun, fresh):
+        on_event(Event(0, begun.count, f"what frames {known} to {index - 1} were made with has changed: they are "
+                       "dreamed anew, too"))  # fmt: skip
+        index = known
+    folder.drop(known)
     return replace(
         begun,
         parts=(*(part for part in begun.parts if part.first < index), Part(index, fresh.parts[0].recipe)),
         made_with=fresh.made_with,
-        inputs=fresh.inputs,
+        inputs=begun.inputs | fresh.inputs,
         overwrite=fresh.overwrite,
         comment=fresh.comment,
     )
+
+
+def _known(folder: RunFolder, begun: Plan, index: int) -> int:
+    """Return the last frame, up to one, that can be gone on from, and at which a piece ends."""
+    while True:
+        at = next((piece.first for piece in folder.pieces() if piece.first < index < piece.stop), index)
+        found = folder.state(at)
+        known = max(begun.shot(at), found[0] if found else 0)
+        if known == index:
+            return index
+        index = known
+
+
+def _made_otherwise(begun: Plan, fresh: Plan) -> bool:
+    """Tell whether frames of a plan would come out otherwise now, its recipe aside."""
+    if begun.made_with != fresh.made_with:
+        return True
+    try:
+        return any(digest(path) != was for path, was in begun.inputs.items())
+    except (OSError, DreamError):
+        return True
 
 
 def _check_view(before: Recipe, staged: Stage, index: int) -> None:
@@ -193,20 +242,27 @@ def _check_view(before: Recipe, staged: Stage, index: int) -> None:
 
 
 def missing(plan: Plan, folder: RunFolder, apart: bool) -> list[Task]:
-    """Return what is still to be dreamed.
+    """Return what is still to be dreamed, and can be begun now: what goes on from frames that are missing, too, waits.
 
     Args:
         plan, folder: of the render.
         apart: whether every shot is a task of its own, which others need not wait for.
     """
     borders = {part.first for part in plan.parts} | (set(plan.cuts) if apart else set())
-    tasks, at = [], 0
-    for first, stop in [*((piece.first, piece.stop) for piece in folder.pieces()), (plan.count, plan.count)]:
-        if first > at:
-            ends = [at, *sorted(border for border in borders if at < border < first), first]
-            tasks += [_task(plan, folder, *span) for span in pairwise(ends)]
-        at = stop
-    return tasks
+    while True:
+        tasks: list[Task] = []
+        at = 0
+        for first, stop in [*((piece.first, piece.stop) for piece in folder.pieces()), (plan.count, plan.count)]:
+            if first > at:
+                ends = [at, *sorted(border for border in borders if at < border < first), first]
+                tasks += [task for span in pairwise(ends) if (task := _task(plan, folder, *span))]
+            at = stop
+        across = [task for task in tasks if task.begin < plan.part(task.first).first]  # begun by another recipe
+        waiting = [task for task in across if any(other.stop == task.first for other in tasks)]
+        if waiting == across:
+            return [task for task in tasks if task not in waiting]
+        for task in across:  # the state between two recipes is gone: what led to it is dreamed again, as it was
+            folder.drop(task.begin)
 
 
 def _task(plan: Plan, folder: RunFolder, first: int, stop: int) -> Task:

@@ -69,7 +69,7 @@ def loop_so_far(
         raise DreamError(f"nothing is dreamed yet in {folder}: let it go on for a while")
     with _circle(plan, opened, staged) as (circle, engine), ExitStack() as stack:
         done = sorted(circle.order[: unpack(found[1], engine.device).index])
-        layers = loop.Kept(folder / "layers", staged.info.height, staged.info.width)
+        layers = loop.Kept(folder, staged.info.height, staged.info.width)
         stack.callback(layers.close)
         staged = replace(staged, info=replace(staged.info, count=len(done), cut=True))
         sink, _ = stack.enter_context(

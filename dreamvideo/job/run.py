@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import camera, media, outputs, stage
-from ..errors import DreamError, RecipeError
+from ..errors import DreamError, RecipeError, SinkError
 from ..media.piece import PieceError
 from ..pipeline import STRETCH
 from ..recipe import Recipe
@@ -21,6 +22,7 @@ from .planning import Wanted, go_on_with, missing, new_plan
 from .rounds import dream_loop, loop_so_far
 from .single import still
 
+TRIES = 3  # that pieces which come back damaged are given
 CHECKPOINT = 25  # frames that are lost at most, when a render is cut off
 
 
@@ -89,6 +91,7 @@ def dream_video(
 def resume(
     folder: str | Path,
     *,
+    overwrite: bool = False,
     keep_work: bool = False,
     checkpoint: int = CHECKPOINT,
     executor: Executor | None = None,
@@ -102,8 +105,9 @@ def resume(
     """
     plan = Plan.read(Path(folder) / "plan.json")
     wanted = Wanted(
-        plan.source, plan.output, plan.recipe(), plan.overwrite, plan.layer_out, plan.save_octaves, Path(plan.keep)
-    )
+        plan.source, plan.output, plan.recipe(), plan.overwrite or overwrite, plan.layer_out, plan.save_octaves,
+        Path(plan.keep), plan.comment,
+    )  # fmt: skip
     return _render(Path(folder), wanted, How(checkpoint, keep_work, False, "", executor or Inline(), on_event, stop))
 
 
@@ -124,13 +128,19 @@ def assemble_now(folder: str | Path, *, overwrite: bool = False, on_event: Liste
     recipe = plan.recipe()
     with media.open_source(plan.source, recipe.clip) as opened:
         staged = stage.set_up(opened.info, recipe, plan.output, Path(plan.keep))
-        if recipe.camera.loop:
-            return loop_so_far(Path(folder), plan, opened, staged, overwrite, on_event)
-        return assemble_part(Path(folder), plan, opened, staged, overwrite, on_event)
+        so_far = loop_so_far if recipe.camera.loop else assemble_part
+        try:
+            return so_far(Path(folder), plan, opened, staged, overwrite, on_event)
+        except (OSError, DreamError) as error:
+            if (Path(folder) / "plan.json").exists():
+                raise
+            raise DreamError(f"{plan.output} was finished meanwhile, and {folder} is gone") from error
 
 
 def _render(where: Path, wanted: Wanted, how: How) -> Result:
     """Render by way of a run folder; a single picture at once."""
+    if how.restart and how.since:
+        raise RecipeError("--restart keeps nothing that lies before --from: give one of them")
     if how.checkpoint < 1:
         raise RecipeError(f"--checkpoint {how.checkpoint} keeps nothing: give 1 or more")
     outputs.spare_inputs(wanted.output, wanted.recipe)
@@ -143,12 +153,12 @@ def _render(where: Path, wanted: Wanted, how: How) -> Result:
                 how.on_event, how.stop,
             )  # fmt: skip
         with closing(RunFolder(where)) as folder:
-            if how.restart:
-                folder.empty()
             staged = stage.set_up(opened.info, wanted.recipe, wanted.output, wanted.keep or folder.path)
-            depth, told = _rehearse(wanted, staged, folder)
+            depth, told = _rehearse(wanted, staged, folder, how.restart)
             fresh = new_plan(wanted, staged, depth, folder, how.executor.means(wanted.recipe))
-            how.executor.make_ready(staged, fresh)
+            fresh = replace(fresh, room=how.executor.make_ready(staged, fresh))
+            if how.restart:  # once it is known that there is something to begin anew with
+                folder.empty()
             for notice in (*opened.info.notices, *staged.notices, *told, *_advice(staged)):
                 how.on_event(Event(0, staged.info.count, notice))
             plan = go_on_with(folder, fresh, how.since, opened, staged, how.on_event, how.stop)
@@ -160,40 +170,53 @@ def _render(where: Path, wanted: Wanted, how: How) -> Result:
             return replace(result, path=wanted.output, folder=str(folder.path) if folder.holds_work else "")
 
 
-def _rehearse(wanted: Wanted, staged: Stage, folder: RunFolder) -> tuple[int, list[str]]:
+def _rehearse(wanted: Wanted, staged: Stage, folder: RunFolder, restart: bool) -> tuple[int, list[str]]:
     """Open the outputs and close them again: an encoder that cannot is to be known before hours of dreaming.
 
     Returns:
         The bits per channel that are wanted of frames, and notices.
     """
     overwrite = wanted.overwrite or folder.assembling
-    if wanted.save_octaves and folder.plan is None:
-        outputs.octaves(wanted.save_octaves, staged.info.number, wanted.overwrite)
+    if wanted.save_octaves:
+        begun = folder.plan is not None or restart  # those that stand there are its own
+        outputs.octaves(wanted.save_octaves, staged.info.number, wanted.overwrite or begun)
     with outputs.open_outputs(wanted.output, wanted.layer_out, staged, overwrite, folder.path) as (sink, _):
         return sink.worth, list(sink.notices)
 
 
 def _dream(folder: RunFolder, plan: Plan, how: How, opened: media.Source, staged: Stage, told: list[str]) -> Result:
     """Dream what is missing, and put all together."""
-    if staged.recipe.camera.loop:
-        return dream_loop(folder, plan, opened, staged, how.checkpoint, told, how.on_event, how.stop)
     try:
-        if tasks := missing(plan, folder, how.executor.apart):
-            done = plan.count - sum(task.stop - task.first for task in tasks)
-            if done:
-                how.on_event(Event(done, plan.count, f"going on from what is done: {done} of {plan.count} frames"))
-            done = how.executor.run(plan, tasks, folder, staged, how.checkpoint, how.on_event, how.stop)
-            if done < plan.count or how.stop():
-                return Result(plan.output, done, plan.count, True)
-        return assemble(folder, plan, opened, staged, told, how.on_event, how.stop)
-    except PieceError as damage:  # what was written is not what is read: once more
-        how.on_event(Event(0, plan.count, f"{damage}: its frames are dreamed again"))
-        folder.forget(damage.path)
-        return _dream(folder, plan, how, opened, staged, told)
+        if staged.recipe.camera.loop:
+            return dream_loop(folder, plan, opened, staged, how.checkpoint, told, how.on_event, how.stop)
+        for _ in range(TRIES):
+            try:
+                done = _dream_missing(folder, plan, how, staged)
+                if done < plan.count or how.stop():
+                    return Result(plan.output, done, plan.count, True)
+                return assemble(folder, plan, opened, staged, told, how.on_event, how.stop)
+            except PieceError as damage:  # what was written is not what is read: once more
+                how.on_event(Event(0, plan.count, f"{damage}: its frames are dreamed again"))
+                folder.forget(damage.path)
+        raise SinkError(f"what is written into {folder.path} comes back damaged: keep it on another disk, by --work")
     except DreamError as error:
-        if not folder.pieces():
+        if not folder.holds_work:
             raise
         raise type(error)(f"{error}; {_kept(folder, plan)}") from error
+
+
+def _dream_missing(folder: RunFolder, plan: Plan, how: How, staged: Stage) -> int:
+    """Dream all that is missing; return the frames that are done, which are fewer where it was stopped."""
+    begun = False
+    while tasks := missing(plan, folder, how.executor.apart):
+        done = sum(len(piece.sums) for piece in folder.pieces())
+        if done and not begun:
+            how.on_event(Event(done, plan.count, f"going on from what is done: {done} of {plan.count} frames"))
+        begun, wanted = True, done + sum(task.stop - task.first for task in tasks)
+        done = how.executor.run(plan, tasks, folder, staged, how.checkpoint, how.on_event, how.stop)
+        if done < wanted or how.stop():
+            return done
+    return plan.count
 
 
 def _advice(staged: Stage) -> list[str]:
@@ -212,4 +235,5 @@ def _advice(staged: Stage) -> list[str]:
 
 def _kept(folder: RunFolder, plan: Plan) -> str:
     done = sum(len(piece.sums) for piece in folder.pieces())
-    return f"{done} of {plan.count} frames are kept: dreamvideo resume {folder.path} goes on"
+    kept = f"{done} of {plan.count} frames are kept" if done else "what is done is kept"
+    return f"{kept}: dreamvideo resume {shlex.quote(str(folder.path))} goes on"

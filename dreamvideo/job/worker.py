@@ -73,6 +73,8 @@ class Worker:
         if built is not None and len(plan.parts) == 1:
             self._built = 0, *built
             self._equip(*built)
+            if plan.room is not None:
+                built[1].dreamer.room = plan.room
 
     def dream(
         self, task: Task, scratch: Path, checkpoint: int, stop: Callable[[], bool] = lambda: False
@@ -154,6 +156,8 @@ class Worker:
             for frame in opened.since(start):
                 if frame.index < index:
                     continue
+                if self.plan.sums and index >= len(self.plan.sums):
+                    return  # a damaged film may decode to more when it is begun later
                 if self.plan.sums and checksum(frame.pixels, ROWS) != self.plan.sums[index]:
                     if start:
                         break

@@ -16,35 +16,41 @@ RECORD = struct.Struct("<q")  # the number of a layer, before it in a journal
 
 
 class Kept(Mapping[int, Tensor]):
-    """A dream layer for every frame, (3, H, W), in a file, in half precision.
+    """A dream layer for every frame, (3, H, W), on disk in half precision, as it lies there.
 
     Args:
-        file: its name.
+        folder: that they are kept in.
         height, width: of the layers.
-        mode: it is opened in.
+        mode: that their file is opened in.
     """
 
-    def __init__(self, file: Path, height: int, width: int, mode: str = "rb"):
+    def __init__(self, folder: Path, height: int, width: int, mode: str = "rb"):
         self._shape, self._size = (3, height, width), 2 * 3 * height * width
-        self._file: IO[bytes] = open(file, mode)  # noqa: SIM115 - closed by `close`
+        self._file: IO[bytes] = open(folder / "layers", mode)  # noqa: SIM115 - closed by `close`
+        self._journal: IO[bytes] = self._file
+        self._new: dict[int, int] = {}  # where in the journal a layer lies that is not in the file yet
+        for sealed in sorted(folder.glob("layers-0*"))[-1:] if mode == "rb" else []:
+            self._journal = open(sealed, "rb")  # noqa: SIM115 - closed by `close`
+            while number := self._journal.read(RECORD.size):
+                self._new[RECORD.unpack(number)[0]] = self._journal.tell()
+                self._journal.seek(self._size, os.SEEK_CUR)
 
     def __getitem__(self, index: int) -> Tensor:
-        return self._read(self._file, index * self._size)
+        file, at = (self._journal, self._new[index]) if index in self._new else (self._file, index * self._size)
+        file.seek(at)
+        half = np.frombuffer(file.read(self._size), np.float16)
+        return torch.from_numpy(half.astype(np.float32)).view(self._shape)
 
     def __iter__(self) -> Iterator[int]:
         return iter(range(len(self)))
 
     def __len__(self) -> int:
-        return self._file.seek(0, os.SEEK_END) // self._size
+        return max([self._file.seek(0, os.SEEK_END) // self._size, *(index + 1 for index in self._new)])
 
     def close(self) -> None:
-        """Close the file."""
+        """Close what they are read from."""
+        self._journal.close()
         self._file.close()
-
-    def _read(self, file: IO[bytes], at: int) -> Tensor:
-        file.seek(at)
-        half = np.frombuffer(file.read(self._size), np.float16)
-        return torch.from_numpy(half.astype(np.float32)).view(self._shape)
 
 
 class Layers(Kept):
@@ -61,16 +67,13 @@ class Layers(Kept):
     """
 
     def __init__(self, folder: Path, height: int, width: int, sealed: int = 0):
-        super().__init__(folder / "layers", height, width, "r+b" if sealed else "w+b")
-        self._folder, self._new = folder, dict[int, int]()  # where in the journal a new one lies
+        super().__init__(folder, height, width, "r+b" if sealed else "w+b")
+        self._folder = folder
         if (waiting := self._sealed(sealed)).exists():
             self._apply(waiting)
         for left in folder.glob("layers-*"):
             left.unlink()
         self._journal = self._begun()
-
-    def __getitem__(self, index: int) -> Tensor:
-        return self._read(self._journal, self._new[index]) if index in self._new else super().__getitem__(index)
 
     def __setitem__(self, index: int, layer: Tensor) -> None:
         self._journal.seek(0, os.SEEK_END)
@@ -78,14 +81,13 @@ class Layers(Kept):
         self._new[index] = self._journal.tell()
         self._journal.write(layer.cpu().half().numpy().tobytes())
 
-    def __len__(self) -> int:
-        return max([super().__len__(), *(index + 1 for index in self._new)])
-
     def seal(self, done: int) -> None:
         """Make sure that what is new is on the disk, to belong to the state that is saved next."""
         self._journal.flush()
         os.fsync(self._journal.fileno())
+        self._journal.close()
         os.replace(self._folder / "layers-new", self._sealed(done))
+        self._journal = open(self._sealed(done), "rb")  # noqa: SIM115 - closed by `settle`
 
     def settle(self, done: int) -> None:
         """Put what was sealed in the place of what it replaces."""
@@ -93,11 +95,6 @@ class Layers(Kept):
         self._apply(self._sealed(done))
         self._new.clear()
         self._journal = self._begun()
-
-    def close(self) -> None:
-        """Close both files."""
-        self._journal.close()
-        super().close()
 
     def _sealed(self, done: int) -> Path:
         return self._folder / f"layers-{done:08d}"

@@ -147,11 +147,25 @@ def _depth(file: Path, info: Info) -> int:
 
 def hidden(final: Path, suffix: str, aside: Path | None = None) -> Path:
     """Return a free name in another folder on the same disk, if there is one, or else beside the final one."""
-    there = aside if aside is not None and aside.stat().st_dev == final.parent.stat().st_dev else final.parent
+    there = final.parent if aside is None or not _reaches(aside, final.parent) else aside
     handle, name = tempfile.mkstemp(prefix=f".{final.stem[:40]}-", suffix=suffix, dir=there)
     os.close(handle)
     os.chmod(name, 0o666 & ~_umask())
     return Path(name)
+
+
+def _reaches(folder: Path, other: Path) -> bool:
+    """Tell whether a file can be renamed from one folder into another: the same disk may be mounted twice."""
+    handle, name = tempfile.mkstemp(dir=folder)
+    os.close(handle)
+    there = other / Path(name).name
+    try:
+        os.rename(name, there)
+    except OSError:
+        os.unlink(name)
+        return False
+    there.unlink()
+    return True
 
 
 def _umask() -> int:

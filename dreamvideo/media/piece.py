@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,9 +94,10 @@ class PieceWriter:
 
     def discard(self) -> None:
         """Stop writing, if it still goes on, and remove what was written."""
-        if self._process is not None:
-            self._process.__exit__(None, None, None)
-        self._behind.stop()
+        for _ in range(2):  # one that is just being started is there when the thread has ended
+            if self._process is not None:
+                self._process.__exit__(None, None, None)
+            self._behind.stop()
         self.path.unlink(missing_ok=True)
 
 
@@ -115,9 +117,19 @@ def read_piece(path: Path, width: int, height: int, depth: int, sums: list[int])
     with ffmpeg.reader(command) as process:
         for wanted in sums:
             data = process.read(size)
+            if len(data) < size:
+                _check_whether_killed(process, path)
             if len(data) < size or zlib.crc32(data) != wanted:
                 raise PieceError(path)
             yield _raised(np.frombuffer(data, np.uint8 if depth == 8 else "<u2"), width, height, depth)
+
+
+def _check_whether_killed(process: ffmpeg.Process, path: Path) -> None:
+    """Refuse to take what was not read for what was not written."""
+    with contextlib.suppress(ffmpeg.FFmpegError):
+        process.wait()
+    if process.was_killed:
+        raise SourceError(f"reading {path} was cut off: try again")
 
 
 def _laid(pixels: Pixels, depth: int) -> bytes:

@@ -80,12 +80,10 @@ RECIPES = {
     "as it is": {},
     "two passes": {"temporal": {"passes": 2}},
     "frames alone": {"temporal": {"flow": "none"}},
-    "variational flow": {"temporal": {"flow": "variational"}},
     "a mask of motion": {"finish": {"mask_from": "motion"}},
     "a guide that comes in": {"network": {"guide": f"{SAMPLES / 'hubble.jpg'}=min(t * 3, 1)", "layers": "blocks.9=1"}},
     "a moving camera": {"camera": {"zoom": 1.3}},
     "a tail that zooms": {"camera": {"then_zoom": 0.4, "zoom": 0.5}},
-    "layers that change": {"network": {"layers": "blocks.9=1 - t,blocks.6=t"}},
 }
 
 
@@ -291,7 +289,7 @@ def test_from_keeps_what_lies_before_and_dreams_the_rest_anew(film: Path, recipe
         dream_video(film, tmp_path / "new.mkv", other, since="0.3")
 
 
-@pytest.mark.parametrize("frame", [4, 8, 10])
+@pytest.mark.parametrize("frame", [8, 10])
 def test_another_recipe_goes_on_from_the_frame_before(frame: int, film: Path, recipe: Recipe, tmp_path: Path) -> None:
     """Wherever it is cut off: before the moment, at it, behind it; given again, it throws nothing away."""
     other = recipe.set("dream.step=0.03")
@@ -428,7 +426,7 @@ def test_a_plan_that_cannot_be_read_is_one_line(film: Path, recipe: Recipe, tmp_
     (folder / "plan.json").write_text('{"source": 1')
     with pytest.raises(DreamError, match=r"holds no render that can be gone on with: remove it"):
         resume(folder)
-    with pytest.raises(DreamError, match="holds no render"):
+    with pytest.raises(DreamError, match="is no run folder"):
         resume(tmp_path)
 
 
@@ -483,7 +481,7 @@ def kill_ffmpeg(word: bytes, where: Path) -> None:
 def test_an_ffmpeg_that_is_killed_costs_nothing_that_is_done(
     word: bytes, clip: MakeClip, recipe: Recipe, tmp_path: Path
 ) -> None:
-    path = clip("a.mkv", frames=30, size="160x120", tail=("-c:v", "ffv1", "-pix_fmt", "bgr0"))
+    path = clip("a.mkv", frames=20, size="160x120", tail=("-c:v", "ffv1", "-pix_fmt", "bgr0"))
     made = recipe.set("temporal.cuts=none").set("dream.iterations=1").set("temporal.refine=1")
 
     def kill(event: Event) -> None:
@@ -491,9 +489,9 @@ def test_an_ffmpeg_that_is_killed_costs_nothing_that_is_done(
             kill_ffmpeg(word, tmp_path)
 
     dream_video(path, tmp_path / "whole.mkv", made)
-    with pytest.raises((SinkError, SourceError), match="of 30 frames are kept: dreamvideo resume"):
+    with pytest.raises((SinkError, SourceError), match="of 20 frames are kept: dreamvideo resume"):
         dream_video(path, tmp_path / "o.mkv", made, checkpoint=3, on_event=kill)
-    assert dream_video(path, tmp_path / "o.mkv", made).done == 30
+    assert dream_video(path, tmp_path / "o.mkv", made).done == 20
     assert same(tmp_path / "whole.mkv", tmp_path / "o.mkv")
 
 
@@ -511,17 +509,17 @@ def test_a_film_that_is_cut_off_while_its_shots_are_found_is_not_taken_for_a_sho
 
 
 def test_an_encoder_that_fails_costs_no_frame(clip: MakeClip, recipe: Recipe, tmp_path: Path) -> None:
-    path = clip("a.mp4", frames=40, size="160x120")
+    path = clip("a.mp4", frames=12, size="96x64")
     (tmp_path / "out").mkdir()
 
     def kill(event: Event) -> None:
         if event.doing == "writing":
             kill_ffmpeg(b"libx264", tmp_path / "out")
 
-    with pytest.raises(SinkError, match="40 of 40 frames are kept"):
+    with pytest.raises(SinkError, match="12 of 12 frames are kept"):
         dream_video(path, tmp_path / "out" / "o.mp4", recipe.set("temporal.cuts=none"), on_event=kill)
     assert os.listdir(tmp_path / "out") == ["o.mp4.dream"]
-    assert resume(tmp_path / "out" / "o.mp4.dream").done == 40
+    assert resume(tmp_path / "out" / "o.mp4.dream").done == 12
     assert os.listdir(tmp_path / "out") == ["o.mp4"]
 
 
@@ -576,8 +574,8 @@ def test_film_frames_are_found_again_where_seeking_leads_elsewhere(
 ) -> None:
     """A film whose index is wrong is read from its beginning; one that seeks well is not."""
     made = recipe.set("temporal.cuts=none")
-    good = clip("a.mp4", frames=20, tail=("-g", "5", "-bf", "2"))
-    odd = clip("b.mkv", frames=20, tail=("-c:v", "mpeg4", "-g", "300", "-bf", "2", "-cues_to_front", "1"))
+    good = clip("a.mp4", frames=14, tail=("-g", "5", "-bf", "2"))
+    odd = clip("b.mkv", frames=14, tail=("-c:v", "mpeg4", "-g", "300", "-bf", "2", "-cues_to_front", "1"))
     for path in (good, odd):
         dream_video(path, tmp_path / "whole.mkv", made, overwrite=True)
         begin(path, tmp_path / "o.mkv", made, frame=11)

@@ -90,6 +90,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
                 signal.signal(kind, signal.SIG_IGN)
             raise KeyboardInterrupt
         asked = True
+        say("")  # off the line that a bar stands in
         say("dreamvideo: stopping after this frame, and keeping what is done; once more to stop at once")
 
     usual = {kind: signal.signal(kind, ask) for kind in kinds if signal.getsignal(kind) is not signal.SIG_IGN}

@@ -144,6 +144,7 @@ def run_batch(
             if not result.stopped:
                 done.note(job, asked)
         except (DreamError, OSError, MemoryError, RuntimeError) as error:  # of RuntimeError, PyTorch's memory
+            done.forget(job)
             outcomes.append(Outcome(job, error=str(error)))
             on_event(Event(0, 1, f"{job.output} failed: {error}"))
             continue
@@ -178,6 +179,14 @@ class _Done:
         if os.path.exists(job.output) and asked.startswith(BEGUN):
             return  # it was there before
         self._asked[os.path.abspath(job.output)] = asked
+        self._write()
+
+    def forget(self, job: Job) -> None:
+        """Note nothing of a job that failed."""
+        if self._asked.pop(os.path.abspath(job.output), None):
+            self._write()
+
+    def _write(self) -> None:
         partial = self._path.with_name(self._path.name + ".part")
         partial.write_text(json.dumps(self._asked, indent=1), encoding="utf-8")
         os.replace(partial, self._path)

@@ -116,6 +116,8 @@ class Plan:
             DreamError: there is none, or none that can be read.
         """
         begun = ""
+        if not path.exists():
+            raise DreamError(f"{path.parent} is no run folder: give one that a render has left, OUTPUT.dream")
         try:
             data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             begun = str(data["made_with"]["dreamvideo"])

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -141,11 +141,14 @@ def test_a_loops_layers_are_those_of_its_last_state(film: Path, recipe: Recipe, 
     assert same(tmp_path / "whole.mkv", tmp_path / "cut.mkv")
 
 
-def test_killed_at_once_the_same_command_goes_on(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+def test_killed_at_once_the_same_command_goes_on(
+    film: Path, recipe: Recipe, tmp_path: Path, started: list[subprocess.Popen[str]]
+) -> None:
     slow = recipe.set("dream.iterations=30").set("temporal.refine=15")
     (tmp_path / "r.toml").write_text(slow.to_toml())
     command = [sys.executable, "-m", "dreamvideo", str(film), "cut.mkv", "--recipe", "r.toml", "--checkpoint", "3"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path, text=True)
+    started.append(process)
     wait_for(process, " 7/12")
     process.kill()
     process.communicate()
@@ -155,6 +158,16 @@ def test_killed_at_once_the_same_command_goes_on(film: Path, recipe: Recipe, tmp
     dream_video(film, tmp_path / "whole.mkv", slow)
     assert same(tmp_path / "whole.mkv", tmp_path / "cut.mkv")
     assert sorted(os.listdir(tmp_path)) == ["cut.mkv", "r.toml", "whole.mkv"]
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[str]]]:
+    """A list for renders that a test starts, which do not outlive it."""
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait()
 
 
 def wait_for(process: subprocess.Popen[str], words: str) -> str:
@@ -169,11 +182,12 @@ def wait_for(process: subprocess.Popen[str], words: str) -> str:
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_keeps_what_is_done_and_says_how_to_go_on(
-    kind: signal.Signals, clip: MakeClip, tmp_path: Path
+    kind: signal.Signals, clip: MakeClip, tmp_path: Path, started: list[subprocess.Popen[str]]
 ) -> None:
     path = clip("a.mp4", rate="25", frames=250, size="320x240", sound=1)
     command = [sys.executable, "-m", "dreamvideo", str(path), "it's.mp4"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=tmp_path)
+    started.append(process)
     wait_for(process, " 3/250")
     os.killpg(process.pid, kind)
     told = process.communicate(timeout=60)[1]
@@ -190,10 +204,11 @@ def test_a_signal_keeps_what_is_done_and_says_how_to_go_on(
     assert info.sound == ("aac",)
 
 
-def test_a_second_signal_stops_at_once(clip: MakeClip, tmp_path: Path) -> None:
+def test_a_second_signal_stops_at_once(clip: MakeClip, tmp_path: Path, started: list[subprocess.Popen[str]]) -> None:
     path = clip("a.mp4", frames=100, size="640x480")
     command = [sys.executable, "-m", "dreamvideo", str(path), "o.mp4", "--iterations", "2000"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=tmp_path)
+    started.append(process)
     wait_for(process, " 0/100")
     os.killpg(process.pid, signal.SIGINT)
     told = wait_for(process, "once more to stop at once")
@@ -205,10 +220,13 @@ def test_a_second_signal_stops_at_once(clip: MakeClip, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a.mp4"]
 
 
-def test_a_render_outlives_its_terminal(film: Path, recipe: Recipe, tmp_path: Path) -> None:
+def test_a_render_outlives_its_terminal(
+    film: Path, recipe: Recipe, tmp_path: Path, started: list[subprocess.Popen[str]]
+) -> None:
     (tmp_path / "r.toml").write_text(recipe.to_toml())
     command = [sys.executable, "-m", "dreamvideo", str(film), "o.mkv", "--recipe", "r.toml"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path)
+    started.append(process)
     assert process.stderr is not None
     process.stderr.close()
     assert process.wait(timeout=120) == 0
@@ -431,13 +449,14 @@ def test_a_plan_that_cannot_be_read_is_one_line(film: Path, recipe: Recipe, tmp_
 
 
 def test_two_cannot_work_on_the_same_render(
-    film: Path, recipe: Recipe, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    film: Path, recipe: Recipe, tmp_path: Path, capfd: pytest.CaptureFixture[str], started: list[subprocess.Popen[str]]
 ) -> None:
     (tmp_path / "r.toml").write_text(recipe.set("dream.iterations=30").set("temporal.refine=15").to_toml())
     command = [str(film), str(tmp_path / "o.mkv"), "--recipe", str(tmp_path / "r.toml")]
     other = subprocess.Popen(
         [sys.executable, "-m", "dreamvideo", *command], stderr=subprocess.PIPE, text=True, start_new_session=True
     )
+    started.append(other)
     wait_for(other, " 2/12")
     os.killpg(other.pid, signal.SIGSTOP)
     try:

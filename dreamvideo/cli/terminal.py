@@ -93,7 +93,10 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         say("")  # off the line that a bar stands in
         say("dreamvideo: stopping after this frame, and keeping what is done; once more to stop at once")
 
-    usual = {kind: signal.signal(kind, ask) for kind in kinds if signal.getsignal(kind) is not signal.SIG_IGN}
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is signal.SIG_IGN:  # nohup: it is to outlive its terminal
+        kinds.remove(hangup)
+    usual = {kind: signal.signal(kind, ask) for kind in kinds}
     try:
         yield lambda: asked
     finally:

@@ -33,13 +33,13 @@ from dreamvideo.timeline import Sound, Timeline
 
 ASKED = os.environ.get("FUZZ")
 FUZZ = settings(
-    max_examples=int(ASKED or 40),
+    max_examples=int(ASKED or 25),
     derandomize=not ASKED,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-SLOW = settings(FUZZ, max_examples=max(int(ASKED or 40) // 10, 15))  # what is read by many parsers at once
+SLOW = settings(FUZZ, max_examples=max(int(ASKED or 25) // 10, 15))  # what is read by many parsers at once
 
 ANY = st.text(st.characters(), max_size=60)  # lone surrogates and control characters, too
 DIGITS = st.sampled_from(["0", "1", "007", "9" * 20, "9" * 400, "9" * 5000, "1.5", "1e999", "1e-999", "1_0", "٣", "²"])

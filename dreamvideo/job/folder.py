@@ -28,9 +28,10 @@ from ..media.names import PATTERN
 from .plan import Plan
 
 SUFFIX = ".dream"
-WRITTEN = r"\d{8}\.(mkv|json)|\d{8}-[0-9a-f]{8}\.state|plan\.json|assembling|layers(-\w+)?|.*\.sound\.npz"
+WRITTEN = r"\d{8}\.(mkv|json)|\d{8}-[0-9a-f]{8}\.state|plan\.json|assembling|layers(-\w+)?"
 LEFT = re.compile(rf"unfinished-.*\.mkv|({WRITTEN})\.part|.*\.sound\.part|\..*-\w{{8}}\.\w+")  # by who was cut off
 OURS = re.compile(rf"{WRITTEN}|{LEFT.pattern}")
+HEARD = re.compile(r".*\.sound\.npz")  # in the music (see `audio.analyse`)
 UNFINISHED = "unfinished-"  # what a piece's name begins with until it is finished
 LATEST = 10**8  # above the number of any state
 SPACED = 100  # frames; states that are no longer the latest are kept this far apart
@@ -119,7 +120,7 @@ class RunFolder:
             (self.path / "assembling").unlink(missing_ok=True)
 
     def empty(self) -> None:
-        """Throw away what was kept in it."""
+        """Throw away what was dreamed."""
         self._clear(OURS)
 
     def _clear(self, names: re.Pattern[str]) -> None:
@@ -210,6 +211,7 @@ class RunFolder:
         """Remove it with all that was kept in it."""
         with contextlib.suppress(OSError):  # a player may hold a piece open
             self.empty()
+            self._clear(HEARD)
             if os.name != "posix":  # nobody takes what we still hold; elsewhere that cannot be removed
                 self._lock.release()
             (self.path / "lock").unlink()

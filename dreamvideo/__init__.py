@@ -15,22 +15,41 @@ from .errors import DreamError, ModelError, RecipeError, SinkError, SourceError
 from .recipe import Recipe
 
 if TYPE_CHECKING:
-    from .job import Event, Result, assemble_now, dream_image, dream_video, preview, resume
-    from .looks import layers, sweep
-    from .media import Frame, open_sink, open_source
-    from .pipeline import Engine, render
-    from .report import Report, measure
-    from .sheet import Sheet
+    from .analysis.measure import measure
+    from .analysis.report import Report
+    from .jobs.api import assemble_now, dream_video, resume
+    from .jobs.events import Event, Result
+    from .jobs.preview import preview
+    from .jobs.still import dream_image
+    from .media.readers.frame import Frame
+    from .media.readers.source import open_source
+    from .media.writers.sink import open_sink
+    from .sheets.contact_sheet import Sheet
+    from .sheets.layer_atlas import layers
+    from .sheets.sweep import sweep
+    from .video.engine import Engine
+    from .video.render import render
 
 __version__ = "0.1.0"
 
-_LAZY = {
-    **dict.fromkeys(("Event", "Result", "assemble_now", "dream_image", "dream_video", "preview", "resume"), "job"),
-    **dict.fromkeys(("Frame", "open_sink", "open_source"), "media"),
-    **dict.fromkeys(("Engine", "render"), "pipeline"),
-    **dict.fromkeys(("layers", "sweep"), "looks"),
-    "Sheet": "sheet",
-    **dict.fromkeys(("Report", "measure"), "report"),
+_WHERE = {
+    "Engine": "video.engine",
+    "Event": "jobs.events",
+    "Frame": "media.readers.frame",
+    "Report": "analysis.report",
+    "Result": "jobs.events",
+    "Sheet": "sheets.contact_sheet",
+    "assemble_now": "jobs.api",
+    "dream_image": "jobs.still",
+    "dream_video": "jobs.api",
+    "layers": "sheets.layer_atlas",
+    "measure": "analysis.measure",
+    "open_sink": "media.writers.sink",
+    "open_source": "media.readers.source",
+    "preview": "jobs.preview",
+    "render": "video.render",
+    "resume": "jobs.api",
+    "sweep": "sheets.sweep",
 }
 
 __all__ = [
@@ -41,6 +60,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+    return getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)

@@ -9,7 +9,7 @@ def run() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to what it starts in the background
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        from .cli import main
+        from .cli.main import main
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(main())

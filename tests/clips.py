@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from skimage import data
 
 from dreamvideo import Frame
-from dreamvideo.flow import Field
-from dreamvideo.report import save_truth
+from dreamvideo.analysis.flow_truth import save_truth
+from dreamvideo.media.pixels import Field
 
 Pixels = NDArray[np.uint8]
 Matrix = NDArray[np.float64]  # (3, 3), from the photo's pixels to the frame's

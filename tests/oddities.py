@@ -566,11 +566,11 @@ def beside(made: dict[str, bytes]) -> Iterator[Case]:
 def shown(made: dict[str, bytes]) -> Iterator[Case]:
     """Look for a recipe in files that are broken, or measure them."""
     from dreamvideo import Recipe
-    from dreamvideo.media.tags import tagged
+    from dreamvideo.media.metadata import with_comment
 
     text = Recipe().to_toml()
     for name in ("a.png", "a.jpg", "a.gif", "a.tif", "a.webp", "moving.webp"):
-        whole = tagged(made[name], text)
+        whole = with_comment(made[name], text)
         at = max(whole.find(b"[network]"), 20)
         for told, data in {
             "whole": whole, "cut inside": whole[: at + 50], "cut before": whole[: at - 2], "untagged": made[name],

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from test_media import read
 
-from dreamvideo import RecipeError, cli
-from dreamvideo.job import run_batch
-from dreamvideo.job.batch import read_jobs
+from dreamvideo import RecipeError
+from dreamvideo.cli.main import main
+from dreamvideo.jobs.batch import read_jobs, run_batch
 
 MakeClip = Callable[..., Path]
 SHARED = "[dream]\noctaves = 1\niterations = 1\n[temporal]\nrefine = 1\n"
@@ -41,13 +41,13 @@ def test_a_job_is_its_own_sections_over_its_preset_over_what_all_share(jobs: Pat
 def test_one_that_fails_does_not_keep_the_others_from_being_done(
     jobs: Path, clip: MakeClip, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["--batch", str(jobs)]) == 1
+    assert main(["--batch", str(jobs)]) == 1
     told = capfd.readouterr().err
     assert "2.mkv failed: b.mp4 does not exist" in told
     assert "2 jobs are done, 1 failed" in told
     made = {name: os.stat(name).st_mtime_ns for name in ("1.mkv", "3.mkv")}
     clip("b.mp4", frames=2)
-    assert cli.main(["--batch", str(jobs)]) == 0
+    assert main(["--batch", str(jobs)]) == 0
     assert {name: os.stat(name).st_mtime_ns for name in made} == made  # they were done, and are not done again
     assert read(Path("2.mkv"))[0].count == 2
 
@@ -67,7 +67,7 @@ def test_a_batch_that_is_stopped_goes_on(jobs: Path) -> None:
     dreamed: list[int] = []
     outcomes = run_batch(
         jobs, checkpoint=2, stop=lambda: bool(dreamed) and dreamed[-1] == 2,
-        on_event=lambda event: dreamed.append(0 if event.doing else event.done),
+        on_event=lambda event: dreamed.append(0 if event.phase else event.done),
     )  # fmt: skip
     assert [outcome.result.stopped for outcome in outcomes if outcome.result] == [True]
     assert os.path.isdir("1.mkv.dream")

@@ -16,8 +16,11 @@ import pytest
 from conftest import SAMPLES
 from test_media import packets, read
 
-from dreamvideo import Recipe, SinkError, cli, dream_image, dream_video, job
-from dreamvideo.media import read_recipe
+from dreamvideo import Recipe, SinkError, dream_image, dream_video
+from dreamvideo.cli import render
+from dreamvideo.cli.main import main
+from dreamvideo.jobs.events import Event
+from dreamvideo.media.metadata import read_recipe
 
 MakeClip = Callable[..., Path]
 QUICK = ["--octaves", "1", "--iterations", "2", "--refine", "1"]
@@ -30,7 +33,7 @@ def dreamvideo(*args: object, **kwargs: object) -> subprocess.CompletedProcess[s
 
 def run(*args: object) -> int:
     """Run the command in this process, where torch is loaded already."""
-    return cli.main([str(arg) for arg in args])
+    return main([str(arg) for arg in args])
 
 
 def test_the_sample_is_dreamed_by_the_command(tmp_path: Path) -> None:
@@ -72,7 +75,7 @@ def test_help_is_quick_grouped_and_loads_no_torch() -> None:
 
 def test_flags_win_over_set_over_recipe_over_preset(tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text("[dream]\nstep = 0.1\niterations = 7\nseed = 3\n")
-    _, recipe = cli._parse(
+    _, recipe = render.parse(
         ["a", "b", "--preset", "classic", "--recipe", str(tmp_path / "r.toml"), "--set", "dream.seed=4",
          "--set", "dream.iterations=8", "--iterations", "9", "--layers", "blocks.9=1,blocks.10=1"]
     )  # fmt: skip
@@ -146,7 +149,7 @@ def test_every_mistake_gets_one_clear_line(
     monkeypatch.chdir(tmp_path)
     before = sorted(os.listdir(tmp_path))
     try:
-        assert cli.main(args) == code
+        assert main(args) == code
     except SystemExit as stopped:  # usage, told by the library that reads the flags
         assert stopped.code == code
     told = capfd.readouterr().err
@@ -173,7 +176,7 @@ def test_an_encoder_killed_in_the_middle_leaves_nothing(clip: MakeClip, tmp_path
     path = clip("a.mp4", frames=20)
     (tmp_path / "out").mkdir()
 
-    def kill(event: job.Event) -> None:
+    def kill(event: Event) -> None:
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             if b"pipe:0" in entry.read_bytes() and str(tmp_path).encode() in entry.read_bytes():
                 os.kill(int(entry.parent.name), signal.SIGKILL)

@@ -18,14 +18,18 @@ import numpy as np
 import pytest
 from skimage import data
 
-from dreamvideo import DreamError, Event, ModelError, Recipe, SourceError, dream_video, memory, open_source
-from dreamvideo.job import Cluster, Inline, freight, resume
-from dreamvideo.job.cluster import joined
-from dreamvideo.job.crew import opened
-from dreamvideo.job.folder import Piece, RunFolder, run_folder
-from dreamvideo.job.plan import Plan, digest
-from dreamvideo.job.remote import Remote
-from dreamvideo.job.worker import Task
+from dreamvideo import DreamError, Event, ModelError, Recipe, SourceError, dream_video, open_source
+from dreamvideo.dream import memory
+from dreamvideo.jobs.api import resume
+from dreamvideo.jobs.cluster import transfer
+from dreamvideo.jobs.cluster.executor import Cluster, ray_session
+from dreamvideo.jobs.cluster.remote import RemoteWorker
+from dreamvideo.jobs.cluster.scheduler import unpack_segment
+from dreamvideo.jobs.executor import Inline
+from dreamvideo.jobs.fingerprint import file_digest
+from dreamvideo.jobs.plan import Plan
+from dreamvideo.jobs.run_folder import RunFolder, Segment, run_folder
+from dreamvideo.jobs.tasks import Task
 
 SHOTS = {"astronaut": 6, "coffee": 12, "chelsea": 9, "rocket": 5}
 CUTS = (0, 6, 18, 27)
@@ -62,8 +66,8 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Ray, with room for two workers; yields where they keep what comes to them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        with joined("", 2):
-            yield freight.store()
+        with ray_session("", 2):
+            yield transfer.store()
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -86,7 +90,7 @@ class Watch:
 
     @property
     def done(self) -> int:
-        return max((event.done for event in self.events if not event.doing and not event.worker), default=0)
+        return max((event.done for event in self.events if not event.phase and not event.worker), default=0)
 
 
 def test_two_workers_dream_what_one_process_does(
@@ -153,7 +157,11 @@ def test_what_workers_do_not_see_travels_once(film: Path, recipe: Recipe, worker
     assert np.array_equal(pixels(tmp_path / "there.mkv"), pixels(tmp_path / "here.mkv"))
     came = {folder.name: {file.name for file in folder.iterdir()} for folder in workers.iterdir() if folder.is_dir()}
     frames = {file.name for file in film.iterdir()}
-    assert came == {digest(str(film)): frames, digest(str(mask)): {"mask.png"}, digest(str(cuts)): {"cuts.csv"}}
+    assert came == {
+        file_digest(str(film)): frames,
+        file_digest(str(mask)): {"mask.png"},
+        file_digest(str(cuts)): {"cuts.csv"},
+    }
 
 
 def test_what_cannot_be_dreamed_is_said_in_one_line_and_the_rest_kept(
@@ -194,23 +202,23 @@ def plan(film: Path, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -
 def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where this process keeps what comes to it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return freight.store()
+    return transfer.store()
 
 
 def test_frames_come_whole_in_blocks_of_any_size(
     film: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = digest(str(film))
-    monkeypatch.setattr(freight, "BLOCK", 10_000)
-    sent = list(freight.blocks(str(film)))
+    wanted = file_digest(str(film))
+    monkeypatch.setattr(transfer, "BLOCK", 10_000)
+    sent = list(transfer.blocks(str(film)))
     assert len(sent) > 4 and all(sum(len(data) for _, data in block) <= 10_000 for block in sent)
-    assert digest(freight.fetch(freight.called(str(film)), wanted, sent, store)) == wanted
-    assert freight.fetch(".", wanted, iter(()), store)  # it is here already
+    assert file_digest(transfer.fetch(transfer.called(str(film)), wanted, sent, store)) == wanted
+    assert transfer.fetch(".", wanted, iter(()), store)  # it is here already
 
     name, first = sent[2][0]
     sent[2][0] = name, bytes([first[0] ^ 1]) + first[1:]
     with pytest.raises(ValueError, match="damaged"):
-        freight.fetch(".", wanted, sent, tmp_path / "another")
+        transfer.fetch(".", wanted, sent, tmp_path / "another")
     assert not [path for path in (tmp_path / "another").iterdir() if path.is_dir()]
 
 
@@ -223,18 +231,18 @@ def test_what_was_heard_travels(plan: Plan, store: Path, tmp_path: Path) -> None
     recipe = plan.recipe().set(f"music.music={song}")
     plan = replace(plan, keep=str(keep), parts=(replace(plan.parts[0], recipe=recipe.to_toml()),))
     where = {
-        path: freight.fetch(freight.called(path), wanted, freight.blocks(path), store)
-        for path, wanted in freight.needed(plan).items()
+        path: transfer.fetch(transfer.called(path), wanted, transfer.blocks(path), store)
+        for path, wanted in transfer.needed(plan).items()
     }
-    there = freight.unpacked(plan, where, tmp_path / "heard")
+    there = transfer.unpacked(plan, where, tmp_path / "heard")
     assert [file.name for file in Path(there.keep).iterdir()] == ["so[n]g-0123.sound.npz"]
     assert there.source == where[plan.source] != plan.source
-    assert there.inputs[there.source] == plan.inputs[plan.source] == digest(there.source)
+    assert there.inputs[there.source] == plan.inputs[plan.source] == file_digest(there.source)
 
 
 def test_a_worker_says_what_it_lacks_and_what_keeps_it_from_dreaming(plan: Plan, tmp_path: Path) -> None:
-    remote = Remote(lambda block: block)
-    needed = freight.needed(plan)
+    remote = RemoteWorker(lambda block: block)
+    needed = transfer.needed(plan)
     assert remote.prepare(plan, needed, {}, in_place=False).lacks == tuple(needed) == (plan.source,)
     assert remote.prepare(plan, needed, {}, in_place=True).error is None
     older = replace(plan, made_with=plan.made_with | {"torch": "1.0"})
@@ -245,14 +253,14 @@ def test_a_worker_says_what_it_lacks_and_what_keeps_it_from_dreaming(plan: Plan,
 
 
 def test_a_piece_that_arrives_damaged_is_no_piece(plan: Plan, tmp_path: Path) -> None:
-    remote = Remote(lambda block: block)
-    remote.prepare(plan, freight.needed(plan), {}, in_place=True)
+    remote = RemoteWorker(lambda block: block)
+    remote.prepare(plan, transfer.needed(plan), {}, in_place=True)
     task = Task(0, plan.count, 0)
     told = remote.dream(task, plan.count)
     while told.parcel is None:
         told = remote.more()
     parcel = told.parcel
-    assert opened(parcel, task, tmp_path).stop == plan.count
+    assert unpack_segment(parcel, task, tmp_path).stop == plan.count
     half = parcel.film[: len(parcel.film) // 2]
     for damaged in (
         replace(parcel, film=half),
@@ -260,25 +268,25 @@ def test_a_piece_that_arrives_damaged_is_no_piece(plan: Plan, tmp_path: Path) ->
         replace(parcel, state=parcel.state[:-1] + b"?"),
         replace(parcel, first=1),
     ):
-        with pytest.raises(ValueError, match="piece from frame 0"):
-            opened(damaged, task, tmp_path)
+        with pytest.raises(ValueError, match="segment from frame 0"):
+            unpack_segment(damaged, task, tmp_path)
 
 
 def test_what_frames_are_dreamed_with_does_not_depend_on_how_many_workers_there_are() -> None:
     recipe = Recipe()
-    means = Cluster(1).means(recipe)
-    assert means == Cluster(64).means(recipe)
+    means = Cluster(1).environment(recipe)
+    assert means == Cluster(64).environment(recipe)
     assert means.threads == 1
-    assert Cluster(2).means(recipe.set("network.memory=2GB")).room == 2e9 - memory.HELD
-    assert Cluster(2).means(recipe.set("network.threads=2")).room >= means.room
+    assert Cluster(2).environment(recipe.set("network.memory=2GB")).memory_budget == 2e9 - memory.HELD
+    assert Cluster(2).environment(recipe.set("network.threads=2")).memory_budget >= means.memory_budget
 
 
 def test_states_of_shots_that_are_dreamed_at_once_are_kept_for_each(tmp_path: Path) -> None:
     with closing(RunFolder(tmp_path / "run")) as folder:
         for first in (100, 0, 125):
-            piece = tmp_path / "piece.mkv"
-            piece.write_bytes(b"frames")
-            folder.keep(Piece(first, (0,) * 25, piece), b"state")
+            segment = tmp_path / "segment.mkv"
+            segment.write_bytes(b"frames")
+            folder.keep(Segment(first, (0,) * 25, segment), b"state")
         assert folder.state(99) == (25, b"state")
         assert folder.state(200) == (150, b"state")
 

@@ -9,26 +9,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dreamvideo import Recipe, RecipeError, cli, drawing, schedule
+from dreamvideo import Recipe, RecipeError
+from dreamvideo.cli import render
+from dreamvideo.curves import expressions, plot, syntax
+from dreamvideo.curves.animate import Animation, follows_sound, needs_analysis
+from dreamvideo.curves.evaluate import CurveEvaluator
+from dreamvideo.curves.functions import IMPLEMENTATIONS
+from dreamvideo.curves.timeline import Sound, Timeline
+from dreamvideo.jobs.setup import timeline_of
 from dreamvideo.recipe import preset_tables
-from dreamvideo.score import Score, heard, listens
-from dreamvideo.timeline import FUNCTIONS, Curves, Sound, Timeline
 
 
 def timeline(rate: int = 24, seconds: float = 4, **given: object) -> Timeline:
     return Timeline(Fraction(rate), round(rate * seconds), **given)  # type: ignore[arg-type]
 
 
-def at(curve: schedule.Curve, seconds: float, line: Timeline | None = None) -> float:
+def at(curve: expressions.Curve, seconds: float, line: Timeline | None = None) -> float:
     line = line or timeline()
-    return float(np.interp(seconds, line.t, Curves(line).values(curve)))
+    return float(np.interp(seconds, line.t, CurveEvaluator(line).values(curve)))
 
 
 @pytest.fixture
 def song() -> Sound:
     """Two seconds: silence, then loud; a beat every half second from 0.25 s on."""
     level = np.repeat([0.0, 1.0], 100)
-    levels = dict.fromkeys(schedule.LEVELS, level)
+    levels = dict.fromkeys(expressions.LEVELS, level)
     beats = np.arange(0.25, 2, 0.5)
     return Sound(100, levels, beats, beats, beats, 120, level)  # bars of one beat
 
@@ -69,23 +74,23 @@ def song() -> Sound:
         ({"0s": 0, "4s": 1, "ease": "bezier(0.42, 0, 0.58, 1)"}, 2, 0.5),
     ],
 )
-def test_a_curve_has_its_value_at_its_time(written: schedule.Curve, seconds: float, value: float) -> None:
-    schedule.check(written)
+def test_a_curve_has_its_value_at_its_time(written: expressions.Curve, seconds: float, value: float) -> None:
+    syntax.check(written)
     assert at(written, seconds) == pytest.approx(value, abs=2e-3)
 
 
 def test_every_function_that_may_be_called_can_be() -> None:
-    assert FUNCTIONS.keys() == schedule.FUNCTIONS.keys()
-    for name, (least, _, _) in schedule.FUNCTIONS.items():
+    assert IMPLEMENTATIONS.keys() == expressions.FUNCTIONS.keys()
+    for name, (least, _, _) in expressions.FUNCTIONS.items():
         called = f"{name}({', '.join(['t + 1'] * least)})" if name != "map" else "map(t, 0, 1, 2, 3)"
-        assert np.isfinite(Curves(timeline()).values(called)).all(), name
+        assert np.isfinite(CurveEvaluator(timeline()).values(called)).all(), name
 
 
 def test_a_curve_is_the_same_at_every_frame_rate() -> None:
     written = "0.2 + pulse(beat, decay=0.2) * follow(sine(t), attack=0.1, release=0.4)"
-    frames = [Score(Recipe().set(f"finish.strength={written}"), timeline(rate, bpm=97)) for rate in (24, 30, 60)]
+    frames = [Animation(Recipe().set(f"finish.strength={written}"), timeline(rate, bpm=97)) for rate in (24, 30, 60)]
     for seconds in (0.5, 1, 2.5, 3.5):
-        values = [score.at(round(seconds * score.timeline.rate)).finish.strength for score in frames]
+        values = [animation.at(round(seconds * animation.timeline.rate)).finish.strength for animation in frames]
         assert max(values) - min(values) < 0.01
 
 
@@ -93,7 +98,7 @@ def test_beats_and_bars_count_up_and_pulses_meet_them(song: Sound) -> None:
     line = timeline(60, 2, sound=song)
     assert at("beat", 0.75, line) == pytest.approx(1)
     assert at("beat", 1.0, line) == pytest.approx(1.5)
-    peaks = np.flatnonzero(np.diff(Curves(line).values("pulse(beat)")) > 0.2)
+    peaks = np.flatnonzero(np.diff(CurveEvaluator(line).values("pulse(beat)")) > 0.2)
     assert np.abs(line.t[peaks + 1] - song.beats).max() <= 1 / 60
     assert at({"0 beats": 0, "2 beats": 1}, 0.75, line) == pytest.approx(0.5, abs=0.01)
     assert at("bar", 0, timeline(bpm=120)) == 0
@@ -144,9 +149,9 @@ def test_levels_are_followed_up_fast_and_down_slowly(song: Sound) -> None:
         ("t * 3", "outside"),
     ],
 )
-def test_what_cannot_be_read_is_told_in_one_line(written: schedule.Curve, says: str) -> None:
+def test_what_cannot_be_read_is_told_in_one_line(written: expressions.Curve, says: str) -> None:
     with pytest.raises(RecipeError) as told:
-        Score(Recipe().merge({"temporal": {"morph": written}}), timeline())
+        Animation(Recipe().merge({"temporal": {"morph": written}}), timeline())
     assert says in str(told.value)
     assert "temporal.morph" in str(told.value)
     assert "\n" not in str(told.value)
@@ -156,7 +161,7 @@ def test_what_cannot_be_read_is_told_in_one_line(written: schedule.Curve, says: 
 def test_curves_that_lead_back_to_themselves_are_told() -> None:
     recipe = Recipe().merge({"curves": {"a": "b + 1", "b": "2 * a"}, "finish": {"strength": "a"}})
     with pytest.raises(RecipeError, match="leads back to itself: a → b → a"):
-        Score(recipe, timeline())
+        Animation(recipe, timeline())
     for name in ("t", "pulse", "no name"):
         with pytest.raises(RecipeError, match="cannot be called"):
             Recipe().merge({"curves": {name: 1}})
@@ -172,17 +177,17 @@ def test_any_number_obeys_and_named_curves_are_shared() -> None:
             "camera": {"zoom": "1 + half"},
         }
     )
-    now = Score(recipe, timeline()).at(24)
+    now = Animation(recipe, timeline()).at(24)
     assert (now.dream.iterations, now.dream.step, now.finish.color) == (12, 0.005, 0.5)
     assert now.dream.octave_scale == pytest.approx(1.3)
     assert now.network.layers == "blocks.9=1,blocks.10=0.5"
     assert Recipe.from_toml(recipe.to_toml()) == recipe
-    assert not heard(recipe)
-    assert heard(recipe.set("dream.step=0.01*pulse(onset)"))
+    assert not follows_sound(recipe)
+    assert follows_sound(recipe.set("dream.step=0.01*pulse(onset)"))
 
 
 def test_flags_and_assignments_take_curves() -> None:
-    _, recipe = cli._parse(["a", "b", "--step", "0.01 + 0.01 * sine(t)", "--zoom", "{0s = 1, 1.5s = 2}",
+    _, recipe = render.parse(["a", "b", "--step", "0.01 + 0.01 * sine(t)", "--zoom", "{0s = 1, 1.5s = 2}",
                             "--iterations", "12", "--set", "finish.strength={0s=1, '50%'=0.5}"])  # fmt: skip
     assert recipe.dream.step == "0.01 + 0.01 * sine(t)"
     assert at(recipe.camera.zoom, 0.75) == pytest.approx(1.5)
@@ -193,22 +198,22 @@ def test_flags_and_assignments_take_curves() -> None:
 @pytest.mark.parametrize("name", ["pulse", "breathe", "switch", "spectrum"])
 def test_presets_for_music_are_played_by_a_song(name: str, song: Sound) -> None:
     recipe = Recipe().merge(preset_tables(name))
-    assert heard(recipe)
-    score = Score(recipe, timeline(24, 2, sound=song, still=True))
-    assert all(np.ptp(values) > 0 for key, values in score.tracks.items() if key != ("camera", "zoom"))
+    assert follows_sound(recipe)
+    animation = Animation(recipe, timeline(24, 2, sound=song, still=True))
+    assert all(np.ptp(values) > 0 for key, values in animation.tracks.items() if key != ("camera", "zoom"))
     with pytest.raises(RecipeError, match="--music"):
-        Score(recipe, timeline(24, 2))
+        Animation(recipe, timeline(24, 2))
 
 
 def test_curves_are_drawn(tmp_path: Path) -> None:
     out = str(tmp_path / "curves.png")
     recipe = Recipe().set("dream.step=0.01+0.01*pulse(beat)").set("music.bpm=100")
-    drawing.curves(recipe, out)
+    plot.plot_curves(Animation(recipe, timeline_of(recipe)), out)
     assert Path(out).read_bytes()[:4] == b"\x89PNG"
     with pytest.raises(Exception, match="exists already"):
-        drawing.curves(recipe, out)
+        plot.plot_curves(Animation(recipe, timeline_of(recipe)), out)
     with pytest.raises(Exception, match="no number of the recipe changes"):
-        drawing.curves(Recipe(), str(tmp_path / "other.png"))
+        plot.plot_curves(Animation(Recipe(), timeline_of(Recipe())), str(tmp_path / "other.png"))
 
 
 def test_keyframes_at_part_seconds_survive_the_file(tmp_path: Path) -> None:
@@ -216,20 +221,20 @@ def test_keyframes_at_part_seconds_survive_the_file(tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text(recipe.to_toml())
     assert Recipe.load(tmp_path / "r.toml") == recipe
     assert at(recipe.dream.step, 0.5) == pytest.approx(0.02)
-    _, parsed = cli._parse(["a", "b", "--recipe", str(tmp_path / "r.toml")])
+    _, parsed = render.parse(["a", "b", "--recipe", str(tmp_path / "r.toml")])
     assert parsed == recipe
     assert Recipe().set("dream.iterations=12.0") == Recipe().set("dream.iterations=12")
 
 
 def test_keyframes_on_beats_are_heard() -> None:
     recipe = Recipe().set("dream.step={0s = 0.01, '1 beats' = 0.02}")
-    assert heard(recipe)
-    assert listens(recipe)
-    assert not listens(recipe.set("music.bpm=120"))
-    assert listens(recipe.set("music.bpm=120").set("finish.strength=rms"))
+    assert follows_sound(recipe)
+    assert needs_analysis(recipe)
+    assert not needs_analysis(recipe.set("music.bpm=120"))
+    assert needs_analysis(recipe.set("music.bpm=120").set("finish.strength=rms"))
 
 
 def test_a_long_chain_of_curves_is_told() -> None:
     chain = {f"c{k}": f"c{k + 1} + 1" for k in range(200)} | {"c200": "1"}
     with pytest.raises(RecipeError, match="stands on more than"):
-        Score(Recipe().merge({"curves": chain, "finish": {"strength": "c0"}}), timeline())
+        Animation(Recipe().merge({"curves": chain, "finish": {"strength": "c0"}}), timeline())

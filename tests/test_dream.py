@@ -12,14 +12,19 @@ import torch
 from conftest import tensor
 from skimage import data
 
-from dreamvideo import Engine, Recipe, RecipeError, graphs, models, objective, shaping, tiles
-from dreamvideo.dream import Dreamer, octave_sizes
+from dreamvideo import Engine, Recipe, RecipeError
+from dreamvideo.dream import cuda_graphs, gradient, jitter, tiles
+from dreamvideo.dream.objective import text
+from dreamvideo.dream.octaves import Dreamer, octave_sizes
+from dreamvideo.networks import device, network
+from dreamvideo.networks.load import load_network
+from dreamvideo.networks.network import Network
 from dreamvideo.recipe import Dream, preset_tables
 
 Gradient = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
-class Pixels(models.Network):
+class Pixels(network.Network):
     """A network whose only activation is the image itself: its gradient can be written down."""
 
     def __init__(self) -> None:
@@ -48,7 +53,7 @@ def numpy_resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.einsum("ih,chw,jw->cij", weights(image.shape[1], size[0]), image, weights(image.shape[2], size[1]))
 
 
-class Convolutions(models.Network):
+class Convolutions(network.Network):
     """A network of two fixed layers, in double precision where that is asked for."""
 
     def __init__(self) -> None:
@@ -102,7 +107,7 @@ def the_seed_algorithm(image: np.ndarray, recipe: Dream, octaves: int, gradient:
 @pytest.mark.parametrize("max_loss", [10.0, 0.35])
 def test_the_classic_recipe_is_the_seed_algorithm_step_for_step(max_loss: float, photo: np.ndarray) -> None:
     classic = Recipe().merge(preset_tables("classic")).set(f"dream.max_loss={max_loss}").dream
-    dreamer = Dreamer(Pixels(), objective.parse("pixels"), classic)
+    dreamer = Dreamer(Pixels(), text.parse_objective("pixels"), classic)
     image = tensor(photo[:, :72])
     expected = the_seed_algorithm(image.numpy().astype(np.float64), classic, 3, numpy_gradient)
     assert np.abs((image + dreamer(image)).numpy() - expected).max() < 1e-4
@@ -110,7 +115,7 @@ def test_the_classic_recipe_is_the_seed_algorithm_step_for_step(max_loss: float,
 
 def test_the_classic_recipe_climbs_its_layers_as_the_seed_does(photo: np.ndarray) -> None:
     classic = Recipe().merge(preset_tables("classic")).dream
-    dreamer = Dreamer(Convolutions(), objective.parse("first=0.2,second=3"), classic)
+    dreamer = Dreamer(Convolutions(), text.parse_objective("first=0.2,second=3"), classic)
     image = tensor(photo[:, :72])
     expected = the_seed_algorithm(image.numpy().astype(np.float64), classic, 3, table_gradient)
     assert np.abs(expected - image.numpy()).mean() > 0.05
@@ -130,7 +135,7 @@ def test_laplacian_shaping_makes_every_band_equally_strong() -> None:
     y, x = np.mgrid[:64, :64]
     fine, coarse = np.sin(x * np.pi / 1.5), np.sin(y * np.pi / 24)
     mixed = torch.from_numpy(fine + 100 * coarse).float().expand(1, 3, 64, 64)
-    shaped = shaping.laplacian(mixed)[0, 0].numpy()
+    shaped = gradient.laplacian(mixed)[0, 0].numpy()
     strength = [abs((shaped * wave).mean()) / (wave**2).mean() for wave in (fine, coarse)]
     assert 0.2 < strength[0] / strength[1] < 5  # it was 1 : 100
 
@@ -155,10 +160,10 @@ def test_fewer_steps_of_the_finest_octave_go_as_far(engine: Engine, photo: np.nd
     ascend = engine.dreamer.ascend
 
     def listen(
-        dream: torch.Tensor, step: torch.Tensor, shakes: torch.Tensor, finest: bool, frame: torch.Tensor | None
+        dream: torch.Tensor, step: torch.Tensor, jitters: torch.Tensor, finest: bool, frame: torch.Tensor | None
     ) -> torch.Tensor:
-        lengths.setdefault(tuple(dream.shape[-2:]), []).extend([float(step.mean())] * len(shakes))
-        return ascend(dream, step, shakes, finest, frame)
+        lengths.setdefault(tuple(dream.shape[-2:]), []).extend([float(step.mean())] * len(jitters))
+        return ascend(dream, step, jitters, finest, frame)
 
     engine.dreamer.ascend = listen
     try:
@@ -174,7 +179,7 @@ def test_fewer_steps_of_the_finest_octave_go_as_far(engine: Engine, photo: np.nd
 def test_the_same_seed_dreams_the_same(engine: Engine, photo: np.ndarray) -> None:
     image = tensor(photo)
     assert torch.equal(engine.dreamer(image), engine.dreamer(image))
-    shifts = [engine.dreamer.shakes(index, 0, 8).tolist() for index in (1, 1, 2)]
+    shifts = [engine.dreamer.draw_jitter(index, 0, 8).tolist() for index in (1, 1, 2)]
     assert shifts[0] == shifts[1] != shifts[2]
 
 
@@ -182,15 +187,15 @@ def test_a_shift_that_is_not_asked_for_rolls_as_far(photo: np.ndarray) -> None:
     """As on a GPU, where the picture is looked up at places worked out there."""
     image = tensor(photo)[None, :, :70]
     for shift in ((0, 0), (3, -5), (-512, 511)):
-        assert torch.equal(shaping._looked_up(image, torch.tensor(shift)), image.roll(shift, (-2, -1)))
+        assert torch.equal(jitter._rolled_on_device(image, torch.tensor(shift)), image.roll(shift, (-2, -1)))
 
 
 def test_a_step_is_recorded_when_it_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = []
-    monkeypatch.setattr(graphs, "record", lambda step, pool, *examples: recorded.append(examples[0].shape) or step)
+    monkeypatch.setattr(cuda_graphs, "record", lambda step, pool, *examples: recorded.append(examples[0].shape) or step)
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 1))
-    kept, small, large = graphs.Graphs(), torch.zeros(4), torch.zeros(9)
-    goals = [objective.parse("a=1"), objective.parse("a=1"), objective.parse("a=2")]
+    kept, small, large = cuda_graphs.GraphCache(), torch.zeros(4), torch.zeros(9)
+    goals = [text.parse_objective("a=1"), text.parse_objective("a=1"), text.parse_objective("a=2")]
     for goal, example in [(0, small), (0, large), (1, small), (1, small), (1, large), (2, small)]:
         assert kept.of(torch.neg, goals[goal], True, example)(example).shape == example.shape
     assert recorded == [small.shape, large.shape]
@@ -210,7 +215,7 @@ def test_recorded_steps_climb_as_those_that_are_not(photo: np.ndarray) -> None:
 def test_precision_is_what_the_machine_is_fastest_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a CPU; which of the two it is, the machine decides."""
     for pays, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(models, "half_pays", lambda pays=pays: pays)
+        monkeypatch.setattr(device, "bf16_is_faster", lambda pays=pays: pays)
         engine = Engine(Recipe().set("network.device=cpu"))
         assert next(engine.dreamer.network.body.parameters()).dtype == dtype
     fixed = Engine(Recipe().set("network.device=cpu").set("network.precision=bf16"))
@@ -222,8 +227,8 @@ def test_tiles_climb_as_the_whole_frame_does(engine: Engine) -> None:
     astronaut = tensor(cv2.resize(data.astronaut(), (384, 288), interpolation=cv2.INTER_AREA))[None]
     whole = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
     tiled = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
-    step = tiles.appetite(tiled.network, astronaut.device, 0)
-    tiled.room = (tiles.FRAME * 384 * 288) + 0.7 * step.small * 384 * 288
+    step = tiles.memory_per_pixel(tiled.network, astronaut.device, 0)
+    tiled.memory_budget = (tiles.FILM_OVERHEAD * 384 * 288) + 0.7 * step.small * 384 * 288
     assert len(tiled.plan(astronaut)) == 2
     wanted, found = whole.gradient(astronaut)[1], tiled.gradient(astronaut)[1]
     assert float(torch.cosine_similarity(wanted.flatten(), found.flatten(), 0)) > 0.99
@@ -239,7 +244,7 @@ def test_tiles_climb_as_the_whole_frame_does(engine: Engine) -> None:
 @pytest.mark.parametrize(("height", "width", "most"), [(720, 1280, 3e5), (721, 1283, 1e5), (300, 4000, 2e5)])
 def test_tiles_make_up_the_frame(height: int, width: int, most: float) -> None:
     covered = torch.zeros(height, width)
-    parts = tiles.plan(height, width, most)
+    parts = tiles.plan_tiles(height, width, most)
     for tile in parts:
         assert tile.pixels <= most
         seen = torch.zeros(height, width)
@@ -252,20 +257,22 @@ def test_tiles_make_up_the_frame(height: int, width: int, most: float) -> None:
 
 
 def test_memory_that_does_not_do_is_told() -> None:
-    for text in ("4", "much", "-1GB"):
+    for amount in ("4", "much", "-1GB"):
         with pytest.raises(RecipeError, match="write 4GB"):
-            Engine(Recipe().set(f"network.memory={text}"))
+            Engine(Recipe().set(f"network.memory={amount}"))
     with pytest.raises(RecipeError, match="give at least"):
         Engine(Recipe().set("network.device=cpu").set("network.memory=10MB"))
     with pytest.raises(RecipeError, match="give --memory more"):
-        tiles.plan(4000, 4000, 1e4)
+        tiles.plan_tiles(4000, 4000, 1e4)
 
 
 def test_half_precision_points_the_same_way(photo: np.ndarray) -> None:
-    goal = objective.parse("blocks.9=1,blocks.10=1")
+    goal = text.parse_objective("blocks.9=1,blocks.10=1")
     image = tensor(photo)[None]
     gradients = [
-        Dreamer(models.load(models.EMBEDDED, goal.layers, dtype=dtype), goal, Dream(shaping="mean")).gradient(image)[1]
+        Dreamer(load_network(network.EMBEDDED, goal.layers, dtype=dtype), goal, Dream(shaping="mean")).gradient(image)[
+            1
+        ]
         for dtype in (torch.float32, torch.float16, torch.bfloat16)
     ]
     for half in gradients[1:]:
@@ -274,9 +281,9 @@ def test_half_precision_points_the_same_way(photo: np.ndarray) -> None:
 
 def test_the_finest_octave_leaves_out_what_alternates_from_pixel_to_pixel(photo: np.ndarray) -> None:
     board = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(8, 8)[None, None]
-    assert shaping.soften(board)[..., 1:-1, 1:-1].abs().max() < 1e-6
+    assert gradient.soften(board)[..., 1:-1, 1:-1].abs().max() < 1e-6
     ramp = torch.arange(16.0).repeat(16, 1)[None, None]
-    assert torch.allclose(shaping.soften(ramp)[..., 1:-1], ramp[..., 1:-1])
+    assert torch.allclose(gradient.soften(ramp)[..., 1:-1], ramp[..., 1:-1])
     layer = Engine(Recipe().set("dream.octaves=1").set("dream.iterations=3")).dreamer(tensor(photo))
     spectrum = torch.fft.fft2(layer).abs().mean(0)
     assert spectrum[44:53, 44:53].mean() < 0.03 * spectrum[4:20, 4:20].mean()
@@ -285,8 +292,8 @@ def test_the_finest_octave_leaves_out_what_alternates_from_pixel_to_pixel(photo:
 def test_the_gradient_of_total_variation_is_autograds(photo: np.ndarray) -> None:
     image = tensor(photo)[None, :, :20, :30].requires_grad_()
     down, right = image.diff(dim=-2)[..., :-1], image.diff(dim=-1)[..., :-1, :]
-    (down.square() + right.square() + shaping.ROUND**2).sqrt().sum().backward()
-    found = shaping.variation(image.detach())
+    (down.square() + right.square() + gradient.ROUND**2).sqrt().sum().backward()
+    found = gradient.variation(image.detach())
     assert torch.allclose(found[..., 1:-2, 1:-2], image.grad[..., 1:-2, 1:-2], atol=1e-5)
 
 
@@ -307,21 +314,21 @@ def test_gaussian_shaping_is_three_blurs() -> None:
     blurred = [
         cv2.GaussianBlur(point[0, 0].numpy(), (0, 0), blur, borderType=cv2.BORDER_REPLICATE) for blur in (0.5, 1, 2)
     ]
-    assert np.allclose(shaping.gaussian(point)[0, 1].numpy(), np.mean(blurred, 0), atol=2e-3)
+    assert np.allclose(gradient.gaussian(point)[0, 1].numpy(), np.mean(blurred, 0), atol=2e-3)
 
 
 def test_natural_colours_go_together() -> None:
     """A gradient that wants one channel alone takes the others along, the more the nearer they are in photos."""
     red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
-    r, g, b = shaping.natural(red).flatten().tolist()
+    r, g, b = gradient.natural(red).flatten().tolist()
     assert r > g > b > 0
 
 
 def test_a_turned_picture_is_the_picture_turned(photo: np.ndarray) -> None:
     image = tensor(photo)[None, :, :, :80]
-    assert torch.allclose(shaping.turned(image, torch.tensor(0.0), torch.tensor(1.0)), image, atol=1e-5)
+    assert torch.allclose(jitter.rotated(image, torch.tensor(0.0), torch.tensor(1.0)), image, atol=1e-5)
     angle, scale = 20.0, 1.2
-    found = shaping.turned(image, torch.tensor(math.radians(angle)), torch.tensor(scale))[0].permute(1, 2, 0).numpy()
+    found = jitter.rotated(image, torch.tensor(math.radians(angle)), torch.tensor(scale))[0].permute(1, 2, 0).numpy()
     matrix = cv2.getRotationMatrix2D((39.5, 47.5), angle, scale)
     wanted = cv2.warpAffine(image[0].permute(1, 2, 0).numpy(), matrix, (80, 96), borderMode=cv2.BORDER_REFLECT)
     assert np.abs(found - wanted)[16:-16, 16:-16].mean() < 0.01
@@ -333,14 +340,14 @@ def test_a_dream_that_is_turned_and_scaled_rises_as_far(photo: np.ndarray) -> No
         dreamer = Engine(asked).dreamer
         gains.append(dreamer.value(image + dreamer(image)) - dreamer.value(image))
     assert gains[1] > 0.6 * gains[0] > 0
-    shakes = dreamer.shakes(0, 0, 50)
-    assert 0.1 < shakes[:, 2].abs().max() <= np.radians(10)
-    assert 1.05 < shakes[:, 3].max() <= 1.1
+    jitters = dreamer.draw_jitter(0, 0, 50)
+    assert 0.1 < jitters[:, 2].abs().max() <= np.radians(10)
+    assert 1.05 < jitters[:, 3].max() <= 1.1
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")])
 def test_where_memory_runs_out_tiles_become_smaller(error: Exception, engine: Engine) -> None:
-    class Small(models.Network):
+    class Small(Network):
         def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
             if image.shape[-1] * image.shape[-2] > 40_000:
                 raise error

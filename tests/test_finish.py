@@ -17,12 +17,15 @@ from conftest import tensor
 from skimage import data
 from test_media import read
 
-from dreamvideo import Recipe, SinkError, SourceError, blend, compose, dream_video, preview
+from dreamvideo import Recipe, SinkError, SourceError, dream_video, preview
+from dreamvideo.finish.blend import MODES as BLENDS
+from dreamvideo.finish.blend import alpha_layer, blend, lum, with_lum
+from dreamvideo.finish.composite import composite
 from dreamvideo.recipe import Finish
 
 H, W = 48, 64
 SPECK = 1 / 255
-MODES = ("add", *blend.MODES)
+MODES = ("add", *BLENDS)
 
 
 def one(*values: float) -> torch.Tensor:
@@ -76,32 +79,32 @@ def test_the_modes_are_those_of_the_standard() -> None:
         "soft-light": (0.2 + 0.2 * (0.448 - 0.2), 0.5 - 0.5 * 0.5 * 0.5, 0.8 + 0.8 * (0.8**0.5 - 0.8)),
     }
     for mode, values in expected.items():
-        assert blend.blend(mode, below, above).flatten().tolist() == pytest.approx(values, abs=1e-6), mode
+        assert blend(mode, below, above).flatten().tolist() == pytest.approx(values, abs=1e-6), mode
 
 
 def test_luminosity_and_color_take_one_from_each_and_clip_towards_grey() -> None:
     below, above = one(0.2, 0.5, 0.8), one(0.6, 0.25, 0.9)
     shift = (0.3 * 0.6 + 0.59 * 0.25 + 0.11 * 0.9) - (0.3 * 0.2 + 0.59 * 0.5 + 0.11 * 0.8)
-    lit = blend.blend("luminosity", below, above).flatten().tolist()
+    lit = blend("luminosity", below, above).flatten().tolist()
     assert lit == pytest.approx([0.2 + shift, 0.5 + shift, 0.8 + shift], abs=1e-6)
-    coloured = blend.blend("color", below, above).flatten().tolist()
+    coloured = blend("color", below, above).flatten().tolist()
     assert coloured == pytest.approx([0.6 - shift, 0.25 - shift, 0.9 - shift], abs=1e-6)
     # pure red brought to a luminosity of 0.6 is (1.3, 0.3, 0.3): red is drawn back to 1, the others in the same measure
-    red = blend.with_lum(one(1.0, 0.0, 0.0), torch.tensor([[[0.6]]])).flatten().tolist()
+    red = with_lum(one(1.0, 0.0, 0.0), torch.tensor([[[0.6]]])).flatten().tolist()
     share = (1 - 0.6) / (1.3 - 0.6)
     assert red == pytest.approx([1.0, 0.6 - 0.3 * share, 0.6 - 0.3 * share], abs=1e-6)
-    assert torch.equal(blend.with_lum(one(1.0, 0.0, 0.0), torch.zeros(1, 1, 1)), torch.zeros(3, 1, 1))
+    assert torch.equal(with_lum(one(1.0, 0.0, 0.0), torch.zeros(1, 1, 1)), torch.zeros(3, 1, 1))
 
 
 def test_add_is_the_frame_and_the_layer_and_strength_leads_to_every_mode(photo: np.ndarray) -> None:
     image, layer = noisy(photo)
-    assert torch.equal(compose.finish(image, layer, Finish(strength=0.7)), (image + 0.7 * layer).clamp(0, 1))
-    for mode in blend.MODES:
+    assert torch.equal(composite(image, layer, Finish(strength=0.7)), (image + 0.7 * layer).clamp(0, 1))
+    for mode in BLENDS:
         none, half, whole = (
-            compose.finish(image, layer, Finish(blend=mode, strength=s))  # type: ignore[arg-type]
+            composite(image, layer, Finish(blend=mode, strength=s))  # type: ignore[arg-type]
             for s in (0, 0.5, 1)
         )
-        assert torch.allclose(whole, blend.blend(mode, image, (image + layer).clamp(0, 1)), atol=1e-6)
+        assert torch.allclose(whole, blend(mode, image, (image + layer).clamp(0, 1)), atol=1e-6)
         assert torch.allclose(half, (image + whole) / 2, atol=1e-6)
         assert torch.equal(none, image)
 
@@ -110,10 +113,10 @@ def test_add_is_the_frame_and_the_layer_and_strength_leads_to_every_mode(photo: 
 def test_keeping_colour_changes_luminance_alone(mode: str, photo: np.ndarray) -> None:
     """Chroma stays where there is room for it; elsewhere its hue does."""
     image, layer = noisy(photo)
-    plain = compose.finish(image, layer, Finish(blend=mode))  # type: ignore[arg-type]
-    kept = compose.finish(image, layer, Finish(blend=mode, keep_color=True))  # type: ignore[arg-type]
-    assert torch.allclose(blend.lum(kept), blend.lum(plain), atol=1e-5)
-    before, after = (x - blend.lum(x) for x in (image, kept))  # chroma
+    plain = composite(image, layer, Finish(blend=mode))  # type: ignore[arg-type]
+    kept = composite(image, layer, Finish(blend=mode, keep_color=True))  # type: ignore[arg-type]
+    assert torch.allclose(lum(kept), lum(plain), atol=1e-5)
+    before, after = (x - lum(x) for x in (image, kept))  # chroma
     roomy = (kept.amin(0) > SPECK) & (kept.amax(0) < 1 - SPECK)
     assert float(roomy.float().mean()) > 0.05
     assert torch.allclose(before[:, roomy], after[:, roomy], atol=1e-5)
@@ -126,8 +129,8 @@ def test_keeping_colour_changes_luminance_alone(mode: str, photo: np.ndarray) ->
 def test_a_grey_dream_would_shift_the_hue_where_it_is_clipped(photo: np.ndarray) -> None:
     """What --keep-color does better than --color 0."""
     image, layer = noisy(photo)
-    grey = compose.finish(image, layer, Finish(color=0))
-    chroma = image - blend.lum(image), grey - blend.lum(grey)
+    grey = composite(image, layer, Finish(color=0))
+    chroma = image - lum(image), grey - lum(grey)
     assert float(torch.linalg.cross(*chroma, dim=0).abs().max()) > 1e-3
 
 
@@ -152,7 +155,7 @@ def test_the_matte_is_the_least_that_makes_the_picture() -> None:
     below, picture = (torch.rand(3, 40, 40, generator=generator) for _ in range(2))
     below[:, :4], below[:, 8:12], picture[:, 4:8] = 0.0, 1.0, 1.0
     picture[:, :, :10] = below[:, :, :10]
-    layer = blend.matte(picture, below)
+    layer = alpha_layer(picture, below)
     assert layer.min() >= 0
     assert layer.max() <= 1
     assert torch.allclose(layer[3] * layer[:3] + (1 - layer[3]) * below, picture, atol=1e-6)
@@ -244,7 +247,7 @@ def test_both_are_written_when_a_render_that_was_stopped_has_gone_on(quick: Reci
     for out, stops in (("a", 2), ("a", 9), ("b", 9)):
         dream_video(
             source, tmp_path / f"{out}.mkv", quick, layer_out=tmp_path / f"l{out}.mkv",
-            on_event=lambda event: done.append(0 if event.doing else event.done),
+            on_event=lambda event: done.append(0 if event.phase else event.done),
             stop=lambda: bool(done) and done[-1] >= stops,  # noqa: B023 - called at once
         )  # fmt: skip
     for name in ("", "l"):

@@ -10,7 +10,9 @@ import torch
 from conftest import tensor
 from skimage import data
 
-from dreamvideo import flow, shaping
+from dreamvideo.dream import gradient
+from dreamvideo.media.pixels import luma_8bit
+from dreamvideo.video import flow
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def test_sampling_off_the_cpu_is_the_same(sharp: bool, reach: int, photo: np.nda
 
 
 def test_carrying_a_layer_on_and_on_keeps_it_sharp(photo: np.ndarray) -> None:
-    image = shaping.soften(tensor(photo)[None])[0]  # as a dream's finest octave is
+    image = gradient.soften(tensor(photo)[None])[0]  # as a dream's finest octave is
     field = torch.full((2, 96, 96), 0.5)
     sharp = soft = image
     for _ in range(20):
@@ -62,11 +64,11 @@ def test_warp_takes_the_pixel_the_flow_points_to() -> None:
     assert flow.warp(image, field)[0, 2, 1] == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize("method", [flow.dis, flow.rough, flow.variational])
+@pytest.mark.parametrize("method", [flow.dis, flow.coarse_dis, flow.variational])
 def test_flow_points_back_to_where_things_were(method: object, coffee: np.ndarray) -> None:
     # zooming in by s, what is at p now was at p / s (from the centre) before: F(p) = p (1/s − 1)
     scale = 1.04
-    motion = flow.estimate(flow.gray(zoomed(coffee, scale)), flow.gray(coffee), method)
+    motion = flow.estimate_motion(luma_8bit(zoomed(coffee, scale)), luma_8bit(coffee), method)
     h, w = coffee.shape[:2]
     y, x = np.mgrid[:h, :w].astype(np.float32)
     exact = np.stack(((x - (w - 1) / 2), (y - (h - 1) / 2))) * (1 / scale - 1)
@@ -78,8 +80,8 @@ def test_flow_points_back_to_where_things_were(method: object, coffee: np.ndarra
 
 def test_warping_along_the_flow_gives_the_current_frame(coffee: np.ndarray) -> None:
     now = zoomed(coffee, 1.04)
-    motion = flow.estimate(flow.gray(now), flow.gray(coffee))
-    held = motion.trust[0] > 0.9
+    motion = flow.estimate_motion(luma_8bit(now), luma_8bit(coffee))
+    held = motion.confidence[0] > 0.9
     moved = (flow.warp(tensor(coffee), motion.flow) - tensor(now)).abs().mean(0)[held].mean()
     still = (tensor(coffee) - tensor(now)).abs().mean(0)[held].mean()
     assert moved < 0.25 * still
@@ -87,9 +89,9 @@ def test_warping_along_the_flow_gives_the_current_frame(coffee: np.ndarray) -> N
 
 def test_a_pan_is_trusted_inside_and_not_where_it_enters(coffee: np.ndarray) -> None:
     before, now = coffee[:, :280], coffee[:, 12:292]
-    trust = flow.estimate(flow.gray(now), flow.gray(before)).trust[0]
-    assert trust[:, 30:-40].mean() > 0.8
-    assert trust[:, -8:].mean() < 0.1  # what was not there before
+    confidence = flow.estimate_motion(luma_8bit(now), luma_8bit(before)).confidence[0]
+    assert confidence[:, 30:-40].mean() > 0.8
+    assert confidence[:, -8:].mean() < 0.1  # what was not there before
 
 
 def test_uncovered_ground_is_not_trusted(coffee: np.ndarray) -> None:
@@ -97,31 +99,31 @@ def test_uncovered_ground_is_not_trusted(coffee: np.ndarray) -> None:
     before, now = coffee.copy(), coffee.copy()
     before[60:140, 100:180] = chelsea
     now[60:140, 120:200] = chelsea
-    trust = flow.estimate(flow.gray(now), flow.gray(before)).trust[0]
-    assert trust[65:135, 102:116].mean() < 0.3  # uncovered
-    assert trust[70:130, 135:185].mean() > 0.8  # moved along
-    assert trust[:40].mean() > 0.9  # never moved
+    confidence = flow.estimate_motion(luma_8bit(now), luma_8bit(before)).confidence[0]
+    assert confidence[65:135, 102:116].mean() < 0.3  # uncovered
+    assert confidence[70:130, 135:185].mean() > 0.8  # moved along
+    assert confidence[:40].mean() > 0.9  # never moved
 
 
 def test_sixteen_bit_luma_is_eight_bit_luma(photo: np.ndarray) -> None:
-    assert np.array_equal(flow.gray(photo.astype(np.uint16) * 257), flow.gray(photo))
+    assert np.array_equal(luma_8bit(photo.astype(np.uint16) * 257), luma_8bit(photo))
 
 
 @pytest.mark.parametrize(("kind", "median"), [("pan", 0.1), ("fast", 0.1), ("zoom", 0.1), ("grain", 0.2)])
 def test_flow_is_near_the_exact_one(kind: str, median: float) -> None:
     before, now = clips.KINDS[kind](240, 136, 2)
-    motion = flow.estimate(flow.gray(now.frame.pixels), flow.gray(before.frame.pixels))
+    motion = flow.estimate_motion(luma_8bit(now.frame.pixels), luma_8bit(before.frame.pixels))
     error = np.hypot(*(motion.flow.numpy() - now.flow.transpose(2, 0, 1)))
     assert np.median(error[now.held]) < median
-    assert motion.trust[0].numpy()[now.held].mean() > 0.8
+    assert motion.confidence[0].numpy()[now.held].mean() > 0.8
 
 
 def test_a_frame_repeats_for_all_the_noise_of_coding_but_not_for_a_cursor(photo: np.ndarray) -> None:
-    gray = flow.gray(photo)
+    gray = luma_8bit(photo)
     coded = (np.random.default_rng(0).random(gray.shape) < 0.1).astype(np.uint8)
     cursor = gray.copy()
     cursor[40:46, 40:46] = 255 - cursor[40:46, 40:46]
-    assert flow.same(np.where(gray < 255, gray + coded, gray), gray)
-    assert not flow.same(cursor, gray)
+    assert flow.is_repeat(np.where(gray < 255, gray + coded, gray), gray)
+    assert not flow.is_repeat(cursor, gray)
     fog = (gray // 64).astype(np.uint8)  # four levels of contrast
-    assert not flow.same(np.roll(fog, 3, 1), fog)
+    assert not flow.is_repeat(np.roll(fog, 3, 1), fog)

@@ -24,12 +24,18 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dreamvideo import DreamError, Recipe, cli, errors, memory, objective, recipe, report, schedule, shots
-from dreamvideo.cli import looking
-from dreamvideo.media import source
-from dreamvideo.recipe import parameters
-from dreamvideo.score import Score
-from dreamvideo.timeline import Sound, Timeline
+from dreamvideo import DreamError, Recipe, errors
+from dreamvideo.analysis import flow_truth
+from dreamvideo.cli import render, sweep
+from dreamvideo.curves import expressions, syntax, weights
+from dreamvideo.curves.animate import Animation
+from dreamvideo.curves.timeline import Sound, Timeline
+from dreamvideo.dream import memory
+from dreamvideo.dream.objective import text
+from dreamvideo.dream.objective.text import parse_objective
+from dreamvideo.media.readers import selection
+from dreamvideo.recipe import checks, files, parameters, recipe, times
+from dreamvideo.video import shots
 
 ASKED = os.environ.get("FUZZ")
 FUZZ = settings(
@@ -67,7 +73,7 @@ def words(*parts: str) -> st.SearchStrategy[str]:
 
 # --- the grammar of curves, and what is like it
 
-NAMES = words(*schedule.NAMES, *schedule.FUNCTIONS, "pi", "kick", "nope", "__import__", "_", "ﬁ", "None")
+NAMES = words(*expressions.NAMES, *expressions.FUNCTIONS, "pi", "kick", "nope", "__import__", "_", "ﬁ", "None")
 LITERALS = DIGITS | words("0x1f", "1j", "nan", "inf", "True", "'a'", "...", "1e308", "5e-324", "b''", "f'{t}'", "{}")
 OPERATORS = words("+", "-", "*", "/", "//", "%", "**", "<", ">=", "==", "!=", "and", "is", "in", "@", "<<", ":=", ",")
 PIECES = (
@@ -79,7 +85,7 @@ def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     arguments = st.lists(inner | joined(words("decay=", "attack=", "x=", "*", "**"), inner), max_size=5).map(", ".join)
     return st.one_of(
         joined(st.just("("), inner, OPERATORS, inner, st.just(")")),
-        joined(words(*schedule.FUNCTIONS), st.just("("), arguments, st.just(")")),
+        joined(words(*expressions.FUNCTIONS), st.just("("), arguments, st.just(")")),
         joined(inner, st.just("("), arguments, st.just(")")),
         joined(words("-", "+", "not ", "~", "lambda: ", "await "), inner),
         joined(inner, st.just(" if "), inner, st.just(" else "), inner),
@@ -109,20 +115,20 @@ CURVES = EXPRESSIONS | NESTED | ANY | KEYFRAMES | st.floats() | st.integers()
 def lines() -> list[Timeline]:
     """Half a second: in silence, by a tempo, and with sound."""
     level, times = np.linspace(0, 1, 50), np.array([0.1, 0.2, 0.4])
-    sound = Sound(100, dict.fromkeys(schedule.LEVELS, level), times, times[:1], times[:0], 120, level)
+    sound = Sound(100, dict.fromkeys(expressions.LEVELS, level), times, times[:1], times[:0], 120, level)
     return [Timeline(Fraction(24), 12), Timeline(Fraction(24), 12, bpm=97), Timeline(Fraction(24), 12, sound)]
 
 
 @FUZZ
 @given(CURVES, CURVES, st.integers(0, 2))
-def test_curves(lines: list[Timeline], curve: schedule.Curve, kick: schedule.Curve, which: int) -> None:
+def test_curves(lines: list[Timeline], curve: expressions.Curve, kick: expressions.Curve, which: int) -> None:
     tables = {"finish": {"strength": curve}, "curves": {"kick": kick}}
-    if (asked := read(Recipe().merge, tables)) and (score := read(Score, asked, lines[which])):
+    if (asked := read(Recipe().merge, tables)) and (animation := read(Animation, asked, lines[which])):
         for index in range(13):
-            assert 0 <= score.at(index).finish.strength <= 10
+            assert 0 <= animation.at(index).finish.strength <= 10
     if isinstance(curve, str):
-        read(schedule.read, curve)
-        schedule.is_curve(curve)
+        read(syntax.read_curve, curve)
+        weights.is_curve(curve)
 
 
 BOMBS = {
@@ -157,10 +163,10 @@ def test_nothing_takes_long_or_much_memory(bomb: str, lines: list[Timeline]) -> 
     began = time.process_time()
     for key in ("dream.step", "network.layers", "network.guide", "clip.start", "clip.fps", "clip.size", "curves.kick"):
         if asked := read(Recipe().set, f"{key}={text}"):
-            read(Score, asked, lines[1])
+            read(Animation, asked, lines[1])
     if asked := read(Recipe().merge, {"curves": chain, "dream": {"step": "c0"}}):
-        read(Score, asked, lines[1])
-    for parse in (objective.parse, memory.parse, recipe.parse_time, recipe.parse_rate, recipe.guides):
+        read(Animation, asked, lines[1])
+    for parse in (parse_objective, memory.parse_memory, times.parse_time, times.parse_rate, recipe.guides):
         read(parse, text)
     took, peak = time.process_time() - began, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -241,13 +247,13 @@ def test_tables_of_odd_types(path: str, value: Any, name: Any, whole: Any) -> No
 @FUZZ
 @given(st.one_of(ANY, DIGITS, joined(DIGITS, words(":", "/", "x", "p", "%", "GB", " kib"), DIGITS | st.just(""))))
 def test_times_rates_sizes_and_memory(text: str) -> None:
-    moment, rate = read(recipe.parse_time, text), read(recipe.parse_rate, text)
+    moment, rate = read(times.parse_time, text), read(times.parse_rate, text)
     assert moment is None or moment >= 0
-    assert rate is None or recipe.SLOWEST <= rate <= 1000
-    if len(text) <= recipe.LONGEST:
-        size = read(source._sized, text, 64, 48)
+    assert rate is None or times.SLOWEST <= rate <= 1000
+    if len(text) <= checks.LONGEST:
+        size = read(selection.sized, text, 64, 48)
         assert size is None or all(1 <= side <= 32768 for side in size)
-    room = read(memory.left, text, torch.device("cpu"))
+    room = read(memory.memory_budget, text, torch.device("cpu"))
     assert room is None or room[0] > 0
 
 
@@ -266,8 +272,8 @@ TERMS = st.lists(joined(LAYERS, CHANNELS, PLACES, FORMS, WEIGHTS), max_size=4).m
 @FUZZ
 @given(TERMS)
 def test_layers(text: str) -> None:
-    if goal := read(objective.parse, text):
-        assert objective.parse(str(goal)) == goal
+    if goal := read(parse_objective, text):
+        assert parse_objective(str(goal)) == goal
     read(Recipe().merge, {"network": {"layers": text}})
 
 
@@ -293,14 +299,14 @@ def test_lists_of_cuts(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cuts.csv"
         file.write_bytes(data)
-        times = read(shots.read, str(file))
+        times = read(shots.read_cuts, str(file))
     assert times is None or times == sorted(times)
 
 
 def test_what_has_no_end_is_no_list_and_no_recipe() -> None:
-    assert read(shots.read, "/dev/zero") is None
-    assert read(recipe.read_tables, "/dev/zero") is None
-    assert read(shots.read, "a\0b") is None
+    assert read(shots.read_cuts, "/dev/zero") is None
+    assert read(files.read_tables, "/dev/zero") is None
+    assert read(shots.read_cuts, "a\0b") is None
 
 
 SIDES = st.integers(-(2**31), 2**31 - 1) | st.integers(0, 4)
@@ -314,10 +320,10 @@ def test_flow_files(head: bytes, data: bytes, height: int, width: int) -> None:
         file = Path(folder) / "00001.flo"
         file.write_bytes(head + data)
         file.with_suffix(".png").write_bytes(data)
-        read(report._known, {1: file}, 1, torch.Size((height, width)))
+        read(flow_truth.known_motion, {1: file}, 1, torch.Size((height, width)))
         file.with_suffix(".png").unlink()
         file.write_bytes(struct.pack("<fii", 202021.25, width, height) + (data * 9)[: 8 * width * height])
-        known = read(report._known, {1: file}, 1, torch.Size((height, width)))
+        known = read(flow_truth.known_motion, {1: file}, 1, torch.Size((height, width)))
     assert known is None or torch.isfinite(known.flow).all()
 
 
@@ -340,17 +346,17 @@ SAID = (
 def test_the_command_line(argv: list[str]) -> None:
     with contextlib.redirect_stderr(io.StringIO()) as told, contextlib.redirect_stdout(io.StringIO()):
         try:
-            read(cli._parse, ["in.mp4", "out.mp4", *argv])
+            read(render.parse, ["in.mp4", "out.mp4", *argv])
         except SystemExit as usage:
             assert usage.code in (0, 2)
             assert not usage.code or told.getvalue().removesuffix("\n").isprintable()
-    read(looking.swept, argv)
+    read(sweep.swept, argv)
 
 
 # --- what is written is read again
 
 
-def _valid(kind: Any, param: recipe.Param, key: str) -> st.SearchStrategy[Any]:
+def _valid(kind: Any, param: parameters.Param, key: str) -> st.SearchStrategy[Any]:
     texts = {
         "layers": GOOD_LAYERS, "guide": GOOD_LAYERS, "start": words("", "0.5", "0:01.25"), "end": words("", "2:00"),
         "fps": words("", "24", "30000/1001", "23.976"),
@@ -359,7 +365,7 @@ def _valid(kind: Any, param: recipe.Param, key: str) -> st.SearchStrategy[Any]:
         return texts.get(key, st.text(max_size=20).filter(lambda text: "\0" not in text))
     low, high = max(param.low, -1e9), min(param.high, 1e9)
     ranged = {int: st.integers(int(np.ceil(low)), int(high)), float: st.floats(low, high), bool: st.booleans()}
-    plain = st.one_of(*(ranged[c] if isinstance(c, type) else st.just(c) for c in recipe._choices(kind)))
+    plain = st.one_of(*(ranged[c] if isinstance(c, type) else st.just(c) for c in checks._choices(kind)))
     if not param.curve:
         return plain
     frames = st.lists(ranged[kind], min_size=1, max_size=4).map(lambda v: {f"{k / 2}s": x for k, x in enumerate(v)})
@@ -390,15 +396,15 @@ def test_recipes_are_read_as_they_are_written(tables: dict[str, dict[str, Any]])
 
 @FUZZ
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53) | KEYFRAMES)
-def test_curves_are_read_as_they_are_written(curve: schedule.Curve) -> None:
+def test_curves_are_read_as_they_are_written(curve: expressions.Curve) -> None:
     try:
-        schedule.check(curve)
+        syntax.check(curve)
     except DreamError:
         return
-    assert schedule.read(schedule.written(curve)) == curve
+    assert syntax.read_curve(expressions.curve_text(curve)) == curve
 
 
 @pytest.mark.parametrize("number", range(0, 1000, 37))
 def test_classes_are_read_as_they_are_written(number: int) -> None:
-    goal = objective.parse(f"class:{number}=0.1234567")
-    assert objective.parse(str(goal)) == goal
+    goal = text.parse_objective(f"class:{number}=0.1234567")
+    assert text.parse_objective(str(goal)) == goal

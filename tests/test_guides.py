@@ -12,9 +12,10 @@ import torch
 from conftest import ffmpeg
 from skimage import data
 
-from dreamvideo import Engine, Frame, Recipe, RecipeError, SourceError, objective
+from dreamvideo import Engine, Frame, Recipe, RecipeError, SourceError
+from dreamvideo.curves.timeline import Timeline
+from dreamvideo.dream.objective import objective
 from dreamvideo.recipe import guides, parse_time
-from dreamvideo.timeline import Timeline
 
 TEN = Fraction(10)
 
@@ -68,11 +69,11 @@ def test_a_film_guides_by_what_it_shows_at_the_time(tmp_path: Path) -> None:
     inputs = [part for path in stills for part in ("-loop", 1, "-t", 1, "-r", 10, "-i", path)]
     film = tmp_path / "guide.mkv"
     ffmpeg(*inputs, "-filter_complex", "[0][1]concat=n=2", "-c:v", "ffv1", "-pix_fmt", "bgr0", film)
-    led, apart = engine(str(film)), [engine(str(path)) for path in stills]
+    led, by_shot = engine(str(film)), [engine(str(path)) for path in stills]
     for index, which in ((0, 0), (9, 0), (10, 1), (19, 1), (3, 0)):
-        wanted, found = goal(apart[which], index).terms[0].features, goal(led, index).terms[0].features
+        wanted, found = goal(by_shot[which], index).terms[0].features, goal(led, index).terms[0].features
         assert torch.allclose(wanted, found, atol=1e-3)
-    wanted = goal(apart[1], 10).terms[0].features
+    wanted = goal(by_shot[1], 10).terms[0].features
     assert torch.allclose(goal(engine(str(film), "clip.start=1"), 0).terms[0].features, wanted, atol=1e-3)
 
 

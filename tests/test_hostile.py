@@ -19,14 +19,15 @@ import pytest
 from oddities import png
 from PIL import Image
 
-from dreamvideo import DreamError, Recipe, RecipeError, SourceError, audio, open_source, shots
-from dreamvideo.cli import main
-from dreamvideo.ffmpeg import FFmpegError, run
-from dreamvideo.media import read_recipe
-from dreamvideo.media.names import frame_pattern, sequence_files
+from dreamvideo import DreamError, Recipe, RecipeError, SourceError, open_source
+from dreamvideo.cli.main import main
+from dreamvideo.curves import audio
+from dreamvideo.media.ffmpeg import FFmpegError, run
+from dreamvideo.media.metadata import read_recipe, with_comment
+from dreamvideo.media.paths import frame_pattern, sequence_files
 from dreamvideo.media.probe import song_codec
-from dreamvideo.media.tags import tagged
 from dreamvideo.recipe import Clip, parse_rate, parse_time, read_tables
+from dreamvideo.video import shots
 
 MakeClip = Callable[..., Path]
 
@@ -103,7 +104,7 @@ def test_a_list_leads_nowhere(name: str, where: str, clip: MakeClip, listener: s
 def test_a_list_that_is_not_recognised_opens_nothing_else(clip: MakeClip, monkeypatch: pytest.MonkeyPatch) -> None:
     film = clip("a.ts")
     film.with_name("a.mp4").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{film.name}\n#EXT-X-ENDLIST\n")
-    monkeypatch.setattr("dreamvideo.media.local.LISTS", (b"?",))
+    monkeypatch.setattr("dreamvideo.media.local_files.LISTS", (b"?",))
     with pytest.raises(SourceError, match="cannot be read as a film"):
         count(film.with_name("a.mp4"))
 
@@ -134,7 +135,7 @@ def test_a_device_has_no_end(opens: Callable[[str], object]) -> None:
         opens("/dev/zero")
 
 
-@pytest.mark.parametrize("reads", [read_tables, shots.read])
+@pytest.mark.parametrize("reads", [read_tables, shots.read_cuts])
 def test_texts_have_an_end(reads: Callable[[str], object], tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="has more than"):
         reads("/dev/zero")
@@ -213,7 +214,7 @@ def test_a_film_of_a_codec_that_is_not_known_is_refused(clip: MakeClip) -> None:
 
 def test_a_recipe_that_is_cut_off_is_none(tmp_path: Path) -> None:
     for suffix in (".png", ".jpg", ".tif", ".webp"):
-        whole = tagged(picture(suffix), Recipe().to_toml())
+        whole = with_comment(picture(suffix), Recipe().to_toml())
         file = tmp_path / f"a{suffix}"
         file.write_bytes(whole[: whole.index(b"[network]") + 30])
         with pytest.raises(SourceError, match="carries no recipe"):

@@ -18,24 +18,15 @@ from skimage import data
 from test_finish import MODES, H, W, film, half_white, noisy, save
 from test_media import read
 
-from dreamvideo import (
-    Engine,
-    Frame,
-    Recipe,
-    RecipeError,
-    SinkError,
-    SourceError,
-    compose,
-    dream_image,
-    dream_video,
-    flow,
-    render,
-)
-from dreamvideo.beside import KEPT, Beside
-from dreamvideo.flow import Motion
-from dreamvideo.mask import Mask, Moving, edges
+from dreamvideo import Engine, Frame, Recipe, RecipeError, SinkError, SourceError, dream_image, dream_video, render
+from dreamvideo.curves.timeline import Timeline
+from dreamvideo.finish.composite import composite
+from dreamvideo.finish.mask import Mask, MotionMask, edges
+from dreamvideo.media.pixels import luma_8bit
+from dreamvideo.media.synced_reader import CACHED_FRAMES, SyncedReader
 from dreamvideo.recipe import Finish
-from dreamvideo.timeline import Timeline
+from dreamvideo.video import flow, strength
+from dreamvideo.video.flow import Motion
 
 RATE = Fraction(30000, 1001)
 LEFT, RIGHT = np.s_[:, : W // 2], np.s_[:, W // 2 :]
@@ -71,7 +62,7 @@ def counting(tmp_path: Path) -> Path:
 def test_what_runs_beside_is_read_at_any_moment(counting: Path) -> None:
     truth = [f.pixels for f in read(counting)[1]]
     assert len({int(f[0, 0, 0]) for f in truth}) == 40
-    beside = Beside(str(counting), Fraction(24))
+    beside = SyncedReader(str(counting), Fraction(24))
     assert beside.lasts == pytest.approx(40 / RATE)
     for index in (0, 1, 1, 2, 5, 30, *range(29, -1, -1), 7, 39, 45):
         found = beside.at(index / RATE)
@@ -83,20 +74,20 @@ def test_what_runs_beside_is_read_at_any_moment(counting: Path) -> None:
 
 
 def test_reading_backwards_opens_it_seldom(counting: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    beside, opened, usual = Beside(str(counting), RATE), [], Beside._read
-    monkeypatch.setattr(Beside, "_read", lambda self, first: (opened.append(first), usual(self, first))[1])
+    beside, opened, usual = SyncedReader(str(counting), RATE), [], SyncedReader._read
+    monkeypatch.setattr(SyncedReader, "_read", lambda self, first: (opened.append(first), usual(self, first))[1])
     for index in [*range(32), *range(31, -1, -1)]:
         beside.at(index / RATE)
     beside.close()
-    assert len(opened) <= 1 + 32 // KEPT
+    assert len(opened) <= 1 + 32 // CACHED_FRAMES
 
 
 def test_frames_beside_run_at_the_films_rate_and_a_still_lasts(tmp_path: Path) -> None:
     for k in range(4):
         save(tmp_path / "m" / f"{k:03d}.png", np.full((8, 8), 40 * k, np.uint8))
-    beside = Beside(str(tmp_path / "m"), Fraction(10))
+    beside = SyncedReader(str(tmp_path / "m"), Fraction(10))
     assert [int(beside.at(Fraction(k, 10))[0, 0, 0]) for k in range(6)] == [0, 40, 80, 120, 120, 120]
-    still = Beside(str(tmp_path / "m" / "002.png"), Fraction(10))
+    still = SyncedReader(str(tmp_path / "m" / "002.png"), Fraction(10))
     assert still.lasts == math.inf
     assert still.at(Fraction(99)) is still.at(Fraction(0))
 
@@ -111,7 +102,7 @@ def test_where_the_mask_is_black_the_frame_is_left_exactly(mode: str, keep: bool
     mask = torch.from_numpy(half_white(96, 96)).float() / 255
     mask[:, 40:56] = 0.25
     finish = Finish(blend=mode, keep_color=keep, strength=1.3)  # type: ignore[arg-type]
-    whole, picture = (compose.finish(image, layer, finish, mask=m) for m in (None, mask))
+    whole, picture = (composite(image, layer, finish, mask=m) for m in (None, mask))
     assert torch.equal(picture[..., :40], image[..., :40])
     assert torch.equal(picture[..., 56:], whole[..., 56:])
     assert torch.allclose(picture[..., 40:56], (image + 0.25 * (whole - image))[..., 40:56], atol=1e-6)
@@ -199,10 +190,10 @@ def test_a_blend_in_a_film_made_of_a_still_goes_on_from_its_first_frame(
     settings: dict, photo: np.ndarray, quick: Recipe
 ) -> None:
     """The dream that lives on itself is laid over the still: the second frame is much like the first."""
-    frames = [Frame(k, Fraction(k, 24), photo, held=k > 0) for k in range(2)]
+    frames = [Frame(k, Fraction(k, 24), photo, feedback=k > 0) for k in range(2)]
     engine = Engine(quick.merge({"finish": settings}), Timeline(Fraction(24), 2, still=True))
     first, second = (picture for picture, _ in render(frames, engine))
-    assert compose.rms(second - first) < 0.5 * compose.rms(first - engine.image(frames[0]))
+    assert strength.rms(second - first) < 0.5 * strength.rms(first - engine.image(frames[0]))
 
 
 def test_loops_are_masked_too(quick: Recipe, tmp_path: Path) -> None:
@@ -300,11 +291,11 @@ def test_feathering_is_a_share_of_the_short_side(share: float, height: int, tmp_
 
 def test_a_mask_of_motion_follows_what_moves_however_the_camera_pans() -> None:
     ball = clips._disc("chelsea", 20, lambda n: clips._move(20 + 3 * n, 30))
-    moving, last = Moving(), None
+    moving, last = MotionMask(), None
     x, y = np.meshgrid(np.arange(160), np.arange(96))
     for exact in clips.scene([clips._pan("coffee", 96, -2.0), ball], 160, 96, 14):
-        gray, k = flow.gray(exact.frame.pixels), exact.frame.index
-        mask = moving.after(exact.frame, None if last is None else flow.estimate(gray, last))
+        gray, k = luma_8bit(exact.frame.pixels), exact.frame.index
+        mask = moving.after(exact.frame, None if last is None else flow.estimate_motion(gray, last))
         last = gray
         away = np.hypot(x - (40 + 3 * k), y - 50)
         if k == 0:
@@ -315,7 +306,7 @@ def test_a_mask_of_motion_follows_what_moves_however_the_camera_pans() -> None:
 
 
 def test_a_mask_of_motion_does_not_flicker_where_every_other_frame_repeats() -> None:
-    moving, pixels, shares = Moving(), np.zeros((40, 60, 3), np.uint8), []
+    moving, pixels, shares = MotionMask(), np.zeros((40, 60, 3), np.uint8), []
     field = torch.zeros(2, 40, 60)
     field[0, 12:26] = -4.0
     motion = Motion(field, torch.ones(1, 40, 60))

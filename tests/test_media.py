@@ -17,10 +17,14 @@ import torch
 from conftest import SAMPLES, ffmpeg
 from PIL import Image
 
-from dreamvideo import Frame, Recipe, RecipeError, SinkError, SourceError, flow, open_sink, open_source
-from dreamvideo.media import Info, film, read_recipe
-from dreamvideo.media.names import natural
+from dreamvideo import Frame, Recipe, RecipeError, SinkError, SourceError, open_sink, open_source
+from dreamvideo.media.info import Info
+from dreamvideo.media.metadata import read_recipe
+from dreamvideo.media.paths import natural
+from dreamvideo.media.pixels import luma_8bit
+from dreamvideo.media.writers import codecs
 from dreamvideo.recipe import Clip, Encoding
+from dreamvideo.video import flow
 
 MakeClip = Callable[..., Path]
 
@@ -170,7 +174,7 @@ def test_tiny_films_move_too(size: str, clip: MakeClip) -> None:
     w, h = size.split("x")
     tail = ("-vf", f"scale={w}:{h}", "-c:v", "ffv1", "-pix_fmt", "bgr0")
     frames = read(clip("a.mkv", frames=2, tail=tail))[1]
-    motion = flow.estimate(flow.gray(frames[1].pixels), flow.gray(frames[0].pixels))
+    motion = flow.estimate_motion(luma_8bit(frames[1].pixels), luma_8bit(frames[0].pixels))
     assert motion.flow.shape == (2, int(h), int(w))
 
 
@@ -374,14 +378,14 @@ def test_what_an_encoder_does_not_take_is_told(encoding: Encoding, says: str, cl
 def test_a_hardware_encoder_is_found_or_missed_by_name(clip: MakeClip, tmp_path: Path) -> None:
     source, encoding = clip("a.mp4", size="320x240"), Encoding(codec="hardware")
     try:
-        codec = film.hardware()
+        codec = codecs.find_hardware_encoder()
     except SinkError as error:
         assert "h264_nvenc" in str(error)
         with pytest.raises(SinkError, match="leave --codec hardware out"):
             copy(source, tmp_path / "o.mp4", encoding)
         assert os.listdir(tmp_path) == ["a.mp4"]
         return
-    assert codec in film.HARDWARE
+    assert codec in codecs.HARDWARE
     copy(source, tmp_path / "o.mp4", encoding)
     with av.open(str(tmp_path / "o.mp4")) as container:
         assert container.streams.video[0].codec_context.name == "h264"

@@ -17,11 +17,13 @@ from conftest import Published, tensor
 from skimage import data
 from torchvision.models import get_model
 
-from dreamvideo import ModelError, models
-from dreamvideo.models import winograd
-from dreamvideo.models.convolution import Rectified
-from dreamvideo.models.lite0 import Lite0, SameConv
-from dreamvideo.objective import energy
+from dreamvideo import ModelError
+from dreamvideo.dream.objective.terms import energy
+from dreamvideo.networks import network, winograd
+from dreamvideo.networks.convolution import Rectified
+from dreamvideo.networks.efficientnet_lite0 import Lite0, SameConv
+from dreamvideo.networks.load import load_network
+from dreamvideo.networks.network import EMBEDDED
 
 ESPRESSO, TABBY, TIGER_CAT, EGYPTIAN_CAT = 967, 281, 282, 285
 
@@ -36,7 +38,7 @@ def square(photo: str) -> torch.Tensor:
 
 @pytest.mark.parametrize(("photo", "classes"), [("coffee", {ESPRESSO}), ("chelsea", {TABBY, TIGER_CAT, EGYPTIAN_CAT})])
 def test_embedded_network_knows_what_it_sees(photo: str, classes: set[int]) -> None:
-    logits = models.load(models.EMBEDDED, ["logits"])(square(photo))["logits"]
+    logits = load_network(network.EMBEDDED, ["logits"])(square(photo))["logits"]
     best = logits.flatten().softmax(0).topk(1)
     assert best.indices.item() in classes
     assert best.values.item() > 0.3
@@ -94,9 +96,9 @@ def test_winograds_way_is_the_same_convolution(height: int, width: int) -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(131, 97), (130, 98), (94, 65)])
 def test_strips_change_no_number(height: int, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = models.load(models.EMBEDDED, ["blocks.10"])
+    network = load_network(EMBEDDED, ["blocks.10"])
     image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    module = sys.modules["dreamvideo.models.lite0"]
+    module = sys.modules["dreamvideo.networks.efficientnet_lite0"]
     found = []
     for most in (2**40, 60_000):
         monkeypatch.setattr(module, "WIDE", most)
@@ -154,7 +156,7 @@ def test_every_layer_inside_the_embedded_network_has_the_plain_networks_numbers(
             module.fold()
     chosen = [["blocks.2.expand", "blocks.3"], ["stem.pre", "blocks.0.depthwise", "blocks.9.project"]]
     if strips:
-        module = sys.modules["dreamvideo.models.lite0"]
+        module = sys.modules["dreamvideo.networks.efficientnet_lite0"]
         monkeypatch.setattr(module, "WIDE", 60_000)
         monkeypatch.setattr(module, "STRIP", 60_000)
     else:
@@ -172,12 +174,10 @@ def test_every_layer_inside_the_embedded_network_has_the_plain_networks_numbers(
 
 
 def test_the_embedded_network_stops_at_the_deepest_layer() -> None:
-    network = models.load(models.EMBEDDED, ["blocks.9.expand"])
+    network = load_network(EMBEDDED, ["blocks.9.expand"])
     network.body.blocks[9].depthwise.register_forward_hook(lambda *_: pytest.fail("went on"))
     assert network(torch.rand(1, 3, 64, 64))["blocks.9.expand"].min() >= 0
-    assert (
-        models.load(models.EMBEDDED, ["blocks.9.expand.pre"])(torch.rand(1, 3, 64, 64))["blocks.9.expand.pre"].min() < 0
-    )
+    assert load_network(EMBEDDED, ["blocks.9.expand.pre"])(torch.rand(1, 3, 64, 64))["blocks.9.expand.pre"].min() < 0
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_torchvision_networks_are_cut_where_asked(name: str, layer: str, publish
     extras = {"vgg16": {"init_weights": False}, "resnet50": {}}
     whole = get_model(name, weights=None, **extras.get(name, {"init_weights": False, "transform_input": True})).eval()
     published(whole)
-    network = models.load(name, [layer])
+    network = load_network(name, [layer])
     seen = {}
     dict(whole.requires_grad_(False).named_modules())[layer].register_forward_hook(
         lambda module, args, out: seen.update(out=out.clone())
@@ -206,7 +206,7 @@ def test_torchvision_networks_are_cut_where_asked(name: str, layer: str, publish
 
 def test_a_layer_before_a_rectifier_keeps_its_negative_values(tmp_path: Path) -> None:
     torch.save(get_model("squeezenet1_1", weights=None).state_dict(), tmp_path / "w.pth")
-    network = models.load("squeezenet1_1", ["features.0", "features.3"], str(tmp_path / "w.pth"))
+    network = load_network("squeezenet1_1", ["features.0", "features.3"], str(tmp_path / "w.pth"))
     assert network(torch.rand(1, 3, 32, 32))["features.0"].min() < 0
 
 
@@ -216,12 +216,12 @@ def test_a_layer_before_a_rectifier_keeps_its_negative_values(tmp_path: Path) ->
 )
 def test_an_unknown_layer_is_answered_with_the_nearest(model: str, layer: str, hint: str) -> None:
     with pytest.raises(ModelError, match=hint):
-        models.load(model, [layer])
+        load_network(model, [layer])
 
 
 def test_an_unknown_network_is_answered_with_the_nearest() -> None:
     with pytest.raises(ModelError, match="googlenet"):
-        models.load("googlnet", ["inception4c"])
+        load_network("googlnet", ["inception4c"])
 
 
 def test_weights_that_cannot_be_downloaded_name_both_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,19 +230,19 @@ def test_weights_that_cannot_be_downloaded_name_both_ways_out(monkeypatch: pytes
 
     monkeypatch.setattr(torchvision.models._api, "load_state_dict_from_url", unreachable)
     with pytest.raises(ModelError, match=r"--weights .* --model efficientnet-lite0") as error:
-        models.load("resnet50", ["layer3"])
+        load_network("resnet50", ["layer3"])
     assert "\n" not in str(error.value)
 
 
 def test_wrong_weights_are_refused_with_the_keys_that_differ(tmp_path: Path) -> None:
     torch.save({"nothing": torch.zeros(1)}, tmp_path / "w.pth")
     with pytest.raises(ModelError, match="do not fit"):
-        models.load("squeezenet1_1", ["features.3"], str(tmp_path / "w.pth"))
+        load_network("squeezenet1_1", ["features.3"], str(tmp_path / "w.pth"))
     (tmp_path / "w.pth").write_text("not weights")
     with pytest.raises(ModelError, match="not a PyTorch weights file"):
-        models.load("squeezenet1_1", ["features.3"], str(tmp_path / "w.pth"))
+        load_network("squeezenet1_1", ["features.3"], str(tmp_path / "w.pth"))
     with pytest.raises(ModelError, match="does not exist"):
-        models.load("squeezenet1_1", ["features.3"], str(tmp_path / "none.pth"))
+        load_network("squeezenet1_1", ["features.3"], str(tmp_path / "none.pth"))
 
 
 def test_weights_are_never_unpickled(tmp_path: Path) -> None:
@@ -252,5 +252,5 @@ def test_weights_are_never_unpickled(tmp_path: Path) -> None:
 
     torch.save({"a": Trap()}, tmp_path / "w.pth")
     with pytest.raises(ModelError):
-        models.load("squeezenet1_1", ["features.3"], str(tmp_path / "w.pth"))
+        load_network("squeezenet1_1", ["features.3"], str(tmp_path / "w.pth"))
     assert not (tmp_path / "sprung").exists()

@@ -12,9 +12,15 @@ import pytest
 import torch
 from conftest import SAMPLES, ffmpeg
 
-from dreamvideo import DreamError, Recipe, SinkError, SourceError, audio, cli, dream_video, flash, media, stage
-from dreamvideo.media import probe
-from dreamvideo.timeline import Curves, Timeline
+from dreamvideo import DreamError, Recipe, SinkError, SourceError, dream_video
+from dreamvideo.cli.main import main
+from dreamvideo.curves import audio
+from dreamvideo.curves.evaluate import CurveEvaluator
+from dreamvideo.curves.timeline import Timeline
+from dreamvideo.finish import flash
+from dreamvideo.jobs.setup import _Song, _trimmed
+from dreamvideo.media.info import Info
+from dreamvideo.media.probe import probe
 
 BPM, SECONDS = 120, 12
 
@@ -51,7 +57,7 @@ def test_beats_are_found_within_40_ms_and_bars_where_the_bass_is(clicks: Path) -
     assert np.abs((sound.bars - 1.0) / 2.0 - np.round((sound.bars - 1.0) / 2.0)).max() * 2 < 0.04
     for rate in (24, 60):
         line = Timeline(Fraction(rate), SECONDS * rate, sound)
-        peaks = Curves(line).values("pulse(beat, decay=0.1)")[:: line.fine]
+        peaks = CurveEvaluator(line).values("pulse(beat, decay=0.1)")[:: line.fine]
         for beat in truth[1:-1]:
             near = range(int(beat * rate) - 4, int(beat * rate) + 5)
             assert abs(max(near, key=lambda k: peaks[k]) / rate - beat) <= 1.5 / rate
@@ -60,7 +66,7 @@ def test_beats_are_found_within_40_ms_and_bars_where_the_bass_is(clicks: Path) -
 def test_levels_tell_bands_apart(tmp_path: Path) -> None:
     t = np.arange(3 * audio.RATE) / audio.RATE
     tone = np.concatenate([0.3 * np.sin(2 * np.pi * hertz * t[: audio.RATE]) for hertz in (80, 1000, 8000)])
-    levels = audio.listen(tone.astype(np.float32)).levels
+    levels = audio.analyse_samples(tone.astype(np.float32)).levels
     seconds = [
         slice(int((k + 0.2) * audio.RATE / audio.HOP), int((k + 0.8) * audio.RATE / audio.HOP)) for k in range(3)
     ]
@@ -72,16 +78,18 @@ def test_levels_tell_bands_apart(tmp_path: Path) -> None:
 
 
 def test_silence_has_no_beats() -> None:
-    sound = audio.listen(np.zeros(audio.RATE, np.float32))
+    sound = audio.analyse_samples(np.zeros(audio.RATE, np.float32))
     assert not len(sound.beats)
     assert sound.levels["rms"].max() == 0
-    assert np.isfinite(Curves(Timeline(Fraction(24), 24, sound)).values("pulse(beat) + pulse(onset) + rms")).all()
+    assert np.isfinite(
+        CurveEvaluator(Timeline(Fraction(24), 24, sound)).values("pulse(beat) + pulse(onset) + rms")
+    ).all()
 
 
 def test_an_analysis_is_kept_and_found_again(clicks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = audio.analyse(str(clicks), keep=tmp_path)
     (kept,) = tmp_path.iterdir()
-    monkeypatch.setattr(audio, "listen", lambda samples: pytest.fail("listened again"))
+    monkeypatch.setattr(audio, "analyse_samples", lambda samples: pytest.fail("listened again"))
     again = audio.analyse(str(clicks), keep=tmp_path)
     assert np.array_equal(first.beats, again.beats)
     monkeypatch.undo()
@@ -96,7 +104,7 @@ def test_a_song_sets_the_length_and_is_heard(clicks: Path, song: str, kind: str,
     recipe = quick.set("clip.size=64x48").set(f"music.music={short}").set("camera.zoom=1.1+0.5*pulse(beat)")
     out = tmp_path / "o.mp4"
     assert dream_video(SAMPLES / "astronaut.jpg", out, recipe).done == 48
-    found = probe.probe(str(out))
+    found = probe(str(out))
     assert found.sound == (kind,)
     heard = len(audio.decode(str(out))) / audio.RATE
     assert abs(heard - float(found.end)) <= 1 / 24
@@ -126,7 +134,7 @@ def test_bad_music_and_curves_are_one_line(
     (tmp_path / "text.mp3").write_text("la la la")
     ffmpeg("-f", "lavfi", "-i", "color=s=16x16", "-frames:v", 1, tmp_path / "picture.png")
     monkeypatch.chdir(tmp_path)
-    assert cli.main([str(SAMPLES / "astronaut.jpg"), "o.mp4", "--size", "64x64", *args]) == 1
+    assert main([str(SAMPLES / "astronaut.jpg"), "o.mp4", "--size", "64x64", *args]) == 1
     told = capfd.readouterr().err
     assert says in told
     assert len(told.strip().splitlines()) == 1
@@ -143,7 +151,7 @@ def test_without_librosa_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(DreamError, match=r"dreamvideo\[music\]"):
-        audio.listen(np.zeros(1000, np.float32))
+        audio.analyse_samples(np.zeros(1000, np.float32))
 
 
 def flashing(hertz: float, rate: int = 30, seconds: int = 3, low: float = 0.2, high: float = 0.9) -> list[torch.Tensor]:
@@ -154,20 +162,20 @@ def flashing(hertz: float, rate: int = 30, seconds: int = 3, low: float = 0.2, h
 
 @pytest.mark.parametrize(("hertz", "worst"), [(1, 1), (2, 2), (3, 3), (8, 8)])
 def test_flashes_are_counted(hertz: float, worst: float) -> None:
-    found = flash.count([flash.luminance(p) for p in flashing(hertz)], Fraction(30))
+    found = flash.worst_second([flash.luminance(p) for p in flashing(hertz)], Fraction(30))
     assert abs(found - worst) <= 0.5
-    assert flash.count([0.9, 0.95] * 60, Fraction(30)) == 0  # no tenth of full white
-    assert flash.count(list(np.linspace(0, 1, 90)), Fraction(30)) <= 0.5
+    assert flash.worst_second([0.9, 0.95] * 60, Fraction(30)) == 0  # no tenth of full white
+    assert flash.worst_second(list(np.linspace(0, 1, 90)), Fraction(30)) <= 0.5
 
 
 @pytest.mark.parametrize("hertz", [4, 8, 15])
 def test_fast_flashes_are_held_back_and_slow_ones_left(hertz: float) -> None:
-    limit = flash.Limiter(Fraction(30))
+    limit = flash.FlashLimiter(Fraction(30))
     shown = [limit(picture) for picture in flashing(hertz)]
-    assert flash.count([flash.luminance(p) for p in shown], Fraction(30)) <= flash.MOST
+    assert flash.worst_second([flash.luminance(p) for p in shown], Fraction(30)) <= flash.MOST
     assert limit.held > 0
     assert all(p.min() >= 0 and p.max() <= 1 for p in shown)
-    calm = flash.Limiter(Fraction(30))
+    calm = flash.FlashLimiter(Fraction(30))
     assert all(torch.equal(calm(p), p) for p in flashing(2))
     assert calm.held == 0
 
@@ -189,11 +197,11 @@ def test_no_input_is_overwritten(clicks: Path, quick: Recipe, tmp_path: Path) ->
 
 
 def test_a_song_sets_the_length_of_a_film_and_its_tail() -> None:
-    info = media.Info("film.mp4", "film", 64, 48, Fraction(24), 48, sound=("aac",))
-    with_song = {"song": stage._Song("song.mp3", "mp3", Fraction(3))}
+    info = Info("film.mp4", "film", 64, 48, Fraction(24), 48, sound=("aac",))
+    with_song = {"song": _Song("song.mp3", "mp3", Fraction(3))}
     notices: list[str] = []
-    assert stage._cut(info, Fraction(0), notices=notices, recipe=Recipe(), **with_song).count == 48
+    assert _trimmed(info, Fraction(0), notices=notices, recipe=Recipe(), **with_song).count == 48
     assert "cut off" in notices[0]
     tail = Recipe().set("camera.then_zoom=5.0")
-    assert stage._cut(info, Fraction(0), notices=[], recipe=tail, **with_song).count == 72
-    assert stage._cut(info, Fraction(1), notices=[], recipe=Recipe(), **with_song).count == 24
+    assert _trimmed(info, Fraction(0), notices=[], recipe=tail, **with_song).count == 72
+    assert _trimmed(info, Fraction(1), notices=[], recipe=Recipe(), **with_song).count == 24

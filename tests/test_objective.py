@@ -9,30 +9,37 @@ import torch
 from conftest import tensor
 from skimage import data
 
-from dreamvideo import RecipeError, models, objective
-from dreamvideo.dream import Dreamer
+from dreamvideo import RecipeError
+from dreamvideo.dream.objective import objective, terms, text
+from dreamvideo.dream.objective.text import parse_objective
+from dreamvideo.dream.octaves import Dreamer
+from dreamvideo.networks import network
+from dreamvideo.networks.load import load_network
+from dreamvideo.networks.network import EMBEDDED
 from dreamvideo.recipe import Dream
 
 
 def test_energy_leaves_the_border_out_and_divides_by_all() -> None:
     activation = torch.randn(1, 5, 9, 11, generator=torch.Generator().manual_seed(0))
     inside = activation.numpy()[:, :, 2:7, 2:9].astype(np.float64)
-    assert float(objective.energy(activation)) == pytest.approx(np.square(inside).sum() / (5 * 9 * 11), rel=1e-5)
+    assert float(terms.energy(activation)) == pytest.approx(np.square(inside).sum() / (5 * 9 * 11), rel=1e-5)
 
 
 def test_energy_of_an_activation_without_an_inside_takes_it_whole() -> None:
-    assert float(objective.energy(torch.full((1, 2, 3, 9), 2.0))) == 4.0
+    assert float(terms.energy(torch.full((1, 2, 3, 9), 2.0))) == 4.0
 
 
 def test_an_objective_prints_as_it_is_written() -> None:
-    assert str(objective.parse(" blocks.9 = 1, blocks.10=-0.5 ,stem")) == "blocks.9=1,blocks.10=-0.5,stem=1"
+    assert str(text.parse_objective(" blocks.9 = 1, blocks.10=-0.5 ,stem")) == "blocks.9=1,blocks.10=-0.5,stem=1"
     written = "a:3,7-9=1.5,a:top:10=1,b:bottom:2~mean=-2,c:4@0.25x0.75=1,c~cosine=1,class:peacock=0.5"
-    assert str(objective.parse(written)) == written
-    assert str(objective.parse("a:9,7,8,3 = 1.5,class:84,class:Great_White_Shark")) == (
+    assert str(text.parse_objective(written)) == written
+    assert str(text.parse_objective("a:9,7,8,3 = 1.5,class:84,class:Great_White_Shark")) == (
         "a:3,7-9=1.5,class:peacock=1,class:great white shark=1"
     )
-    assert str(objective.parse("class:Cardigan,class:cardigan")) == "class:Cardigan=1,class:cardigan=1"  # dog, jacket
-    assert str(2 * objective.parse("a=1") + objective.parse("b=-1") * 0.5) == "a=2,b=-0.5"
+    assert (
+        str(text.parse_objective("class:Cardigan,class:cardigan")) == "class:Cardigan=1,class:cardigan=1"
+    )  # dog, jacket
+    assert str(2 * text.parse_objective("a=1") + text.parse_objective("b=-1") * 0.5) == "a=2,b=-0.5"
 
 
 @pytest.mark.parametrize(
@@ -42,7 +49,7 @@ def test_an_objective_prints_as_it_is_written() -> None:
 )  # fmt: skip
 def test_a_layer_table_that_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(RecipeError):
-        objective.parse(text)
+        parse_objective(text)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +71,8 @@ def test_a_layer_table_that_cannot_be_read_is_refused(text: str) -> None:
 )
 @pytest.mark.parametrize("shaping", ["laplacian", "gaussian", "mean"])
 def test_every_objective_rises_under_ascent(layers: str, shaping: str, photo: np.ndarray) -> None:
-    goal = objective.parse(layers)
-    network = models.load(models.EMBEDDED, goal.layers)
+    goal = text.parse_objective(layers)
+    network = load_network(EMBEDDED, goal.layers)
     dreamer = Dreamer(network, goal, Dream(octaves=1, iterations=5, jitter=0, shaping=shaping))  # type: ignore[arg-type]
     image = tensor(photo)
     assert dreamer.value(image + dreamer(image)) > dreamer.value(image) + 0.1 * abs(dreamer.value(image))
@@ -78,23 +85,23 @@ def activation() -> torch.Tensor:
 def test_what_the_terms_of_a_layer_are_worth() -> None:
     a = activation()
     inside = a.numpy()[0, :, 2:7, 2:9].astype(np.float64)
-    worth = {name: float(objective.parse(name)({"a": a})) for name in ("a:1,3", "a~mean", "a:1,3~mean", "a:top:2")}
+    worth = {name: float(text.parse_objective(name)({"a": a})) for name in ("a:1,3", "a~mean", "a:1,3~mean", "a:top:2")}
     assert worth["a:1,3"] == pytest.approx(np.square(inside[[1, 3]]).sum() / (2 * 9 * 11), rel=1e-4)
     assert worth["a~mean"] == pytest.approx(inside.sum() / a.numel(), rel=1e-4)
     assert worth["a:1,3~mean"] == pytest.approx(inside[[1, 3]].sum() / (2 * 9 * 11), rel=1e-4)
     strongest = np.argsort(np.square(a.numpy()[0]).sum((1, 2)))[-2:]
     assert worth["a:top:2"] == pytest.approx(np.square(inside[strongest]).sum() / (2 * 9 * 11), rel=1e-4)
     weakest = int(np.argmin(np.square(a.numpy()[0]).sum((1, 2))))
-    assert objective.parse("a:bottom:1")({"a": a}) == objective.parse(f"a:{weakest}")({"a": a})
+    assert text.parse_objective("a:bottom:1")({"a": a}) == text.parse_objective(f"a:{weakest}")({"a": a})
     with pytest.raises(RecipeError, match="no channel 5: it has 5, counted from 0"):
-        objective.parse("a:5")({"a": a})
+        text.parse_objective("a:5")({"a": a})
 
 
 def test_dot_product_times_cosine_wants_one_channel_and_no_other() -> None:
     """Of two places that hold as much of a channel, the one that holds nothing else is worth more."""
     pure, mixed = torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1)
     pure[0, 1] = 1.0
-    goal = objective.parse("a:1~cosine")
+    goal = text.parse_objective("a:1~cosine")
     assert float(goal({"a": pure})) == pytest.approx(1.0)
     assert float(goal({"a": mixed})) == pytest.approx(1 / 3**0.5)
 
@@ -103,18 +110,18 @@ def test_dot_product_times_cosine_wants_one_channel_and_no_other() -> None:
 def test_one_place_is_found_wherever_the_picture_is_rolled_to(start: tuple[int, int], seen: tuple[int, int]) -> None:
     picture = torch.zeros(1, 1, 90, 110)
     picture[0, 0, 36:45, 66:77] = 1.0  # the place 0.65, 0.45
-    goal = objective.parse("a@0.65x0.45")
+    goal = text.parse_objective("a@0.65x0.45")
     for shift in ((0, 0), (13, -4), (-300, 512)):
         rolled = picture.roll(shift, (-2, -1))[..., start[0] : start[0] + seen[0], start[1] : start[1] + seen[1]]
-        view = objective.View((90, 110), seen, start, torch.tensor(shift))
+        view = terms.View((90, 110), seen, start, torch.tensor(shift))
         there = float(goal({"a": rolled}, view)) > 0
         y, x = (0.45 * 90 + shift[0]) % 90, (0.65 * 110 + shift[1]) % 110
         assert there == (start[0] <= y < start[0] + seen[0] and start[1] <= x < start[1] + seen[1])
 
 
 def test_a_place_is_dreamed_and_nothing_far_from_it(photo: np.ndarray) -> None:
-    goal = objective.parse("blocks.5@0.25x0.25")
-    dreamer = Dreamer(models.load(models.EMBEDDED, goal.layers), goal, Dream(octaves=1, iterations=10))
+    goal = text.parse_objective("blocks.5@0.25x0.25")
+    dreamer = Dreamer(load_network(network.EMBEDDED, goal.layers), goal, Dream(octaves=1, iterations=10))
     image = tensor(photo)
     layer = dreamer(image)
     assert dreamer.value(image + layer) > 2 * dreamer.value(image)
@@ -125,8 +132,8 @@ def test_a_place_is_dreamed_and_nothing_far_from_it(photo: np.ndarray) -> None:
 @pytest.mark.parametrize("photo_of", ["astronaut", "chelsea"])
 def test_a_class_is_dreamed_into_a_photo(photo_of: str) -> None:
     image = tensor(cv2.resize(getattr(data, photo_of)(), (224, 224), interpolation=cv2.INTER_AREA))
-    goal = objective.parse("class:peacock")
-    network = models.load(models.EMBEDDED, goal.layers)
+    goal = text.parse_objective("class:peacock")
+    network = load_network(EMBEDDED, goal.layers)
 
     def sure(picture: torch.Tensor) -> float:
         with torch.no_grad():
@@ -139,7 +146,7 @@ def test_a_class_is_dreamed_into_a_photo(photo_of: str) -> None:
 
 def test_statistics_are_those_of_the_whole_wherever_it_lies() -> None:
     features = activation()[0].flatten(1)
-    goal = objective.Statistics("a", features)
+    goal = terms.Statistics("a", features)
     moved = features[:, torch.randperm(features.shape[1], generator=torch.Generator().manual_seed(1))]
     as_is, elsewhere = (float(goal({"a": f.view(1, 5, 9, 11)})) for f in (features, moved))
     assert as_is == pytest.approx(elsewhere, rel=1e-5)
@@ -147,37 +154,39 @@ def test_statistics_are_those_of_the_whole_wherever_it_lies() -> None:
     assert as_is == pytest.approx(np.linalg.norm(gram) / 5, rel=1e-4)  # it points along itself
     other = torch.randn(5, 99, generator=torch.Generator().manual_seed(2)) * torch.tensor([[3.0], [0], [0], [0], [0]])
     assert float(goal({"a": other.view(1, 5, 9, 11)})) < 0.6 * float(
-        objective.Statistics("a", other)({"a": other.view(1, 5, 9, 11)})
+        terms.Statistics("a", other)({"a": other.view(1, 5, 9, 11)})
     )
 
 
 def test_a_guide_is_matched_where_it_is_nearest() -> None:
     activation = torch.tensor([[1.0, 0.0], [0.0, 2.0]]).view(1, 2, 1, 2)  # two places: (1, 0) and (0, 2)
     features = torch.tensor([[3.0, 0.0, 1.0], [0.0, 1.0, 1.0]])  # three places of the guide: (3, 0), (0, 1), (1, 1)
-    led = objective.Guided("a", features, 0.5)
+    led = terms.Guided("a", features, 0.5)
     assert float(led({"a": activation})) == pytest.approx(0.5 * (3 + 2) / 4)
 
 
 def test_a_guide_takes_its_share_of_the_objective() -> None:
-    goal, features = objective.parse("a=2,b=1"), {"a": torch.ones(3, 4), "b": torch.ones(5, 4)}
+    goal, features = text.parse_objective("a=2,b=1"), {"a": torch.ones(3, 4), "b": torch.ones(5, 4)}
     guides = {"x.jpg": (features, 3.0)}
-    assert str(objective.guided(goal, guides, 0)) == "a=2,b=1"
-    assert str(objective.guided(goal, guides, 1)) == "a~x.jpg=2,b~x.jpg=1"
-    assert str(objective.guided(goal, guides, 0.5)) == "a=1,b=0.5,a~x.jpg=1,b~x.jpg=0.5"
+    assert str(objective.guided_objective(goal, guides, 0)) == "a=2,b=1"
+    assert str(objective.guided_objective(goal, guides, 1)) == "a~x.jpg=2,b~x.jpg=1"
+    assert str(objective.guided_objective(goal, guides, 0.5)) == "a=1,b=0.5,a~x.jpg=1,b~x.jpg=0.5"
     two = guides | {"y.jpg": (features, 1.0)}
-    assert str(objective.guided(goal, two, 1)) == "a~x.jpg=1.5,b~x.jpg=0.75,a~y.jpg=0.5,b~y.jpg=0.25"
-    assert objective.difference(goal.shares, objective.guided(goal, guides, 0.25).shares) == pytest.approx(0.25)
-    assert objective.difference(objective.parse("a=1").shares, objective.parse("b=7").shares) == 1
-    assert objective.difference(objective.parse("a=1,b=1").shares, objective.parse("a=3,b=3").shares) == 0
+    assert str(objective.guided_objective(goal, two, 1)) == "a~x.jpg=1.5,b~x.jpg=0.75,a~y.jpg=0.5,b~y.jpg=0.25"
+    assert objective.share_changed(goal.shares, objective.guided_objective(goal, guides, 0.25).shares) == pytest.approx(
+        0.25
+    )
+    assert objective.share_changed(text.parse_objective("a=1").shares, text.parse_objective("b=7").shares) == 1
+    assert objective.share_changed(text.parse_objective("a=1,b=1").shares, text.parse_objective("a=3,b=3").shares) == 0
 
 
 def test_a_guided_dream_comes_nearer_to_its_guide(photo: np.ndarray) -> None:
-    features = models.load(models.EMBEDDED, ["blocks.9"])
+    features = load_network(network.EMBEDDED, ["blocks.9"])
     guide = cv2.resize(data.chelsea(), (96, 64), interpolation=cv2.INTER_AREA)
     with torch.no_grad():
         places = {"blocks.9": features(tensor(guide)[None])["blocks.9"][0].flatten(1)}
-    match = objective.guided(objective.parse("blocks.9=1"), {"cat": (places, 1.0)}, 1)
+    match = objective.guided_objective(text.parse_objective("blocks.9=1"), {"cat": (places, 1.0)}, 1)
     image, recipe = tensor(photo), Dream(octaves=1, iterations=6, jitter=0)
-    plain, led = (Dreamer(features, goal, recipe)(image) for goal in (objective.parse("blocks.9=1"), match))
+    plain, led = (Dreamer(features, goal, recipe)(image) for goal in (text.parse_objective("blocks.9=1"), match))
     judge = Dreamer(features, match, recipe)
     assert judge.value(image + led) > 1.1 * judge.value(image + plain) > 1.1 * judge.value(image)

@@ -10,24 +10,24 @@ import numpy as np
 import pytest
 import torch
 
-from dreamvideo.media.pictures import quantise
-from dreamvideo.media.piece import PieceError, PieceWriter, read_piece
+from dreamvideo.media.pixels import quantise
+from dreamvideo.media.segment import SegmentError, SegmentWriter, read_segment
 
 
 def write(path: Path, depth: int, size: tuple[int, int] = (31, 17)) -> tuple[list[torch.Tensor], list[int]]:
     generator = torch.Generator().manual_seed(depth)
     images = [torch.rand(3, *size, generator=generator) for _ in range(3)]
-    writer = PieceWriter(path, depth)
+    writer = SegmentWriter(path, depth)
     for image in images:
         writer.write(image)
     writer.close()
-    return images, writer.sums
+    return images, writer.checksums
 
 
 @pytest.mark.parametrize("depth", [8, 12, 16])
 def test_frames_come_back_as_they_were(depth: int, tmp_path: Path) -> None:
-    images, sums = write(tmp_path / "a.mkv", depth)
-    for image, pixels in zip(images, read_piece(tmp_path / "a.mkv", 17, 31, depth, sums), strict=True):
+    images, checksums = write(tmp_path / "a.mkv", depth)
+    for image, pixels in zip(images, read_segment(tmp_path / "a.mkv", 17, 31, depth, checksums), strict=True):
         if depth != 12:
             assert np.array_equal(pixels, quantise(image, depth))
         top = np.iinfo(pixels.dtype).max
@@ -42,16 +42,16 @@ def test_any_player_shows_them(tmp_path: Path) -> None:
 
 
 def test_a_byte_that_has_changed_is_noticed(tmp_path: Path) -> None:
-    _, sums = write(tmp_path / "a.mkv", 8)
+    _, checksums = write(tmp_path / "a.mkv", 8)
     data = bytearray((tmp_path / "a.mkv").read_bytes())
     data[len(data) // 2] ^= 1
     (tmp_path / "a.mkv").write_bytes(data)
-    with pytest.raises(PieceError, match=r"a\.mkv is damaged"):
-        list(read_piece(tmp_path / "a.mkv", 17, 31, 8, sums))
+    with pytest.raises(SegmentError, match=r"a\.mkv is damaged"):
+        list(read_segment(tmp_path / "a.mkv", 17, 31, 8, checksums))
 
 
 def test_what_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
-    writer = PieceWriter(tmp_path / "a.mkv", 8)
+    writer = SegmentWriter(tmp_path / "a.mkv", 8)
     writer.write(torch.rand(3, 16, 16))
     writer.discard()
     assert list(tmp_path.iterdir()) == []

@@ -16,14 +16,18 @@ import torch
 from conftest import SAMPLES, tensor
 from skimage import data
 
-from dreamvideo import Engine, Frame, Recipe, compose, dream_image, flow, open_source, render
-from dreamvideo.compose import Governor, State
-from dreamvideo.flow import Motion
-from dreamvideo.metrics import Stability, exact_motion
-from dreamvideo.pipeline import read_ahead
+from dreamvideo import Engine, Frame, Recipe, dream_image, open_source, render
+from dreamvideo.analysis.metrics import Stability, exact_motion
+from dreamvideo.curves.animate import Animation
+from dreamvideo.curves.timeline import Timeline
+from dreamvideo.finish.composite import composite
+from dreamvideo.media.pixels import luma_8bit
 from dreamvideo.recipe import Clip, Finish, Temporal, preset_tables, presets
-from dreamvideo.score import Score
-from dreamvideo.timeline import Timeline
+from dreamvideo.video import carry, strength
+from dreamvideo.video.flow import Motion
+from dreamvideo.video.prefetch import prefetch
+from dreamvideo.video.state import State
+from dreamvideo.video.strength import StrengthControl
 
 DARK = np.zeros((8, 8), np.uint8)
 GREY = torch.full((3, 8, 8), 0.5)
@@ -33,80 +37,82 @@ def film(*pictures: np.ndarray) -> list[Frame]:
     return [Frame(k, Fraction(k, 25), picture) for k, picture in enumerate(pictures)]
 
 
-def shift(h: int, w: int, dx: float, trust: float = 1) -> Motion:
+def shift(h: int, w: int, dx: float, confidence: float = 1) -> Motion:
     field = torch.zeros(2, h, w)
     field[0] = dx
-    return Motion(field, torch.full((1, h, w), trust))
+    return Motion(field, torch.full((1, h, w), confidence))
 
 
-def held(layer: torch.Tensor, ripeness: float = 1.0, **governor: float) -> State:
-    """A state whose governor is content with the layer as it is."""
-    content = replace(Governor.start(GREY, layer, 1.0), colour=layer.mean((1, 2), keepdim=True))
-    return State(layer, torch.full((1, 8, 8), ripeness), replace(content, **governor))
+def held(layer: torch.Tensor, convergence: float = 1.0, **control: float) -> State:
+    """A state whose control is content with the layer as it is."""
+    content = replace(StrengthControl.start(GREY, layer, 1.0), colour=layer.mean((1, 2), keepdim=True))
+    return State(layer, torch.full((1, 8, 8), convergence), replace(content, **control))
 
 
 def test_the_seed_is_the_warped_layer_a_little_less_where_the_flow_is_lost() -> None:
     layer = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(0)) / 10
     state = held(layer, level=0.0)
-    state = replace(state, governor=replace(state.governor, level=10.0, colour=torch.zeros(3, 1, 1)))
-    whole, none = (compose.seed(state, GREY, shift(8, 8, 2, trust), Temporal(persistence=0.5)) for trust in (1, 0))
-    half = 0.5 * compose.RISE * layer[..., 2:]  # raised to its level by so much at most, then halved by persistence
+    state = replace(state, control=replace(state.control, level=10.0, colour=torch.zeros(3, 1, 1)))
+    whole, none = (
+        carry.warp_state(state, GREY, shift(8, 8, 2, confidence), Temporal(persistence=0.5)) for confidence in (1, 0)
+    )
+    half = 0.5 * strength.RISE * layer[..., 2:]  # raised to its level by so much at most, then halved by persistence
     assert torch.allclose(whole.layer[..., :-2], half, atol=2e-3)  # but for its colour, led back a little
-    assert compose.rms(none.layer) == pytest.approx((1 - compose.DISTRUST) * compose.rms(whole.layer), rel=0.02)
-    assert torch.allclose(whole.ripeness, torch.tensor(1.0))
-    assert torch.allclose(none.ripeness, torch.tensor(0.0))
+    assert strength.rms(none.layer) == pytest.approx((1 - carry.OCCLUSION_LOSS) * strength.rms(whole.layer), rel=0.02)
+    assert torch.allclose(whole.convergence, torch.tensor(1.0))
+    assert torch.allclose(none.convergence, torch.tensor(0.0))
 
 
 def test_a_fill_takes_the_place_of_what_is_not_carried() -> None:
     layer, fill = torch.full((3, 8, 8), 0.1), torch.linspace(-0.1, 0.1, 192).reshape(3, 8, 8)
-    state = replace(held(layer), governor=Governor.start(GREY, fill, 1.0))
-    seeded = compose.seed(state, GREY, shift(8, 8, 0, trust=0), Temporal(), fill)
+    state = replace(held(layer), control=StrengthControl.start(GREY, fill, 1.0))
+    seeded = carry.warp_state(state, GREY, shift(8, 8, 0, confidence=0), Temporal(), fill)
     assert torch.allclose(seeded.layer, fill, atol=1e-4)
-    assert torch.allclose(seeded.ripeness, torch.tensor(1.0))
+    assert torch.allclose(seeded.convergence, torch.tensor(1.0))
 
 
 def test_a_seed_never_outgrows_the_first_dream() -> None:
     state = replace(held(torch.full((3, 8, 8), 0.1)), layer=torch.full((3, 8, 8), 0.5))
-    seeded = compose.seed(state, GREY, shift(8, 8, 0), Temporal())
-    assert compose.rms(seeded.layer) == pytest.approx(0.1, rel=1e-4)
+    seeded = carry.warp_state(state, GREY, shift(8, 8, 0), Temporal())
+    assert strength.rms(seeded.layer) == pytest.approx(0.1, rel=1e-4)
 
 
 def test_fresh_ground_is_dreamed_harder_and_a_content_shot_not_at_all() -> None:
-    state = replace(held(torch.zeros(3, 8, 8)), ripeness=torch.tensor([[[0.0, 0.5, 1.0]]]))
-    iterations, finest, step = compose.effort(state, 0.01, Temporal(refine=4, refine_step=0.2))
+    state = replace(held(torch.zeros(3, 8, 8)), convergence=torch.tensor([[[0.0, 0.5, 1.0]]]))
+    iterations, finest, step = carry.effort(state, 0.01, Temporal(refine=4, refine_step=0.2))
     assert iterations == finest == 8  # half the frame is fresh
-    gentle = 0.01 * 0.2 * state.governor.drive
+    gentle = 0.01 * 0.2 * state.control.step_gain
     assert torch.allclose(step, torch.tensor([[[0.004, (0.004 + gentle) / 2, gentle]]]))
-    assert compose.effort(held(torch.zeros(3, 8, 8)), 0.01, Temporal(refine=4))[:2] == (2, 1)  # all ripe
+    assert carry.effort(held(torch.zeros(3, 8, 8)), 0.01, Temporal(refine=4))[:2] == (2, 1)  # all ripe
     content = held(torch.zeros(3, 8, 8), reached=1.1)
-    assert compose.effort(content, 0.01, Temporal())[0] == 0
-    assert compose.effort(content, 0.01, Temporal(morph=1.0))[0] == Temporal().refine  # alive all the same
+    assert carry.effort(content, 0.01, Temporal())[0] == 0
+    assert carry.effort(content, 0.01, Temporal(morph=1.0))[0] == Temporal().refine  # alive all the same
 
 
 def test_the_governor_drives_harder_the_further_the_objective_falls() -> None:
-    governor = Governor.start(GREY, torch.full((3, 8, 8), 0.1), 100.0)
-    after = {objective: governor.after(GREY, objective, 0.0) for objective in (90.0, 95.0, 105.0)}
-    assert after[90.0].drive > after[95.0].drive > governor.drive > after[105.0].drive
+    control = StrengthControl.start(GREY, torch.full((3, 8, 8), 0.1), 100.0)
+    after = {objective: control.after(GREY, objective, 0.0) for objective in (90.0, 95.0, 105.0)}
+    assert after[90.0].step_gain > after[95.0].step_gain > control.step_gain > after[105.0].step_gain
     assert after[105.0].wanted == 0
-    assert governor.after(GREY / 4, 100.0 * compose.room(GREY / 4) ** 2, 0.0).reached == pytest.approx(1)  # darker
+    assert control.after(GREY / 4, 100.0 * strength.headroom(GREY / 4) ** 2, 0.0).reached == pytest.approx(1)  # darker
 
 
 def test_the_goal_stays_but_where_a_shot_outgrows_it() -> None:
-    governor = Governor.start(GREY, torch.full((3, 8, 8), 0.1), 100.0)
-    assert governor.after(GREY, 110.0, 0.5).goal == governor.goal == pytest.approx(100)
-    assert governor.after(GREY, 50.0, 0.5).goal == governor.goal
-    assert 101 < governor.after(GREY, 200.0, 0.0).goal < governor.after(GREY, 200.0, 0.5).goal < 200
+    control = StrengthControl.start(GREY, torch.full((3, 8, 8), 0.1), 100.0)
+    assert control.after(GREY, 110.0, 0.5).goal == control.goal == pytest.approx(100)
+    assert control.after(GREY, 50.0, 0.5).goal == control.goal
+    assert 101 < control.after(GREY, 200.0, 0.0).goal < control.after(GREY, 200.0, 0.5).goal < 200
 
 
 def test_an_objective_below_zero_is_left_alone() -> None:
-    governor = Governor.start(GREY, torch.full((3, 8, 8), 0.1), -3.0)
-    assert governor.after(GREY, -5.0, 0.1) is governor
+    control = StrengthControl.start(GREY, torch.full((3, 8, 8), 0.1), -3.0)
+    assert control.after(GREY, -5.0, 0.1) is control
 
 
 def test_strength_scales_the_layer_and_zero_gives_the_frame_back(photo: np.ndarray) -> None:
     image, layer = tensor(photo), torch.full((3, 96, 96), 0.2)
-    assert torch.equal(compose.finish(image, layer, Finish(strength=0)), image)
-    half = compose.finish(image, layer, Finish(strength=0.5))
+    assert torch.equal(composite(image, layer, Finish(strength=0)), image)
+    half = composite(image, layer, Finish(strength=0.5))
     assert torch.allclose(half, (image + 0.1).clamp(0, 1))
 
 
@@ -115,7 +121,7 @@ def measured(clip: list[clips.Exact], engine: Engine) -> Stability:
     stability = Stability()
     for exact, (picture, _) in zip(clip, render([e.frame for e in clip], engine), strict=True):
         motion = None if exact.flow is None else exact_motion(exact.flow, exact.held)
-        gray, image = flow.gray(exact.frame.pixels), engine.image(exact.frame)
+        gray, image = luma_8bit(exact.frame.pixels), engine.image(exact.frame)
         value = engine.dreamer.value(picture)
         stability.add(gray, image, picture, motion=motion, cut=exact.flow is None, objective=value)
     return stability
@@ -140,7 +146,7 @@ def test_morph_lets_a_still_surface_change(quick: Recipe) -> None:
 def test_a_carried_dream_is_steady_and_strong_by_the_exact_motion(kind: str, share: float) -> None:
     recipe = Recipe().set("dream.iterations=10")
     clip = list(clips.KINDS[kind](160, 96, 12))
-    alone, carried = (measured(clip, Engine(recipe.set(f"temporal.flow={carry}"))) for carry in ("none", "dis"))
+    alone, carried = (measured(clip, Engine(recipe.set(f"temporal.flow={method}"))) for method in ("none", "dis"))
     assert carried.flicker < share * alone.flicker
     assert carried.objective > 0.85 * alone.objective
     assert carried.strength > 0.85 * alone.strength
@@ -167,7 +173,7 @@ def test_a_shot_that_fades_in_reaches_full_strength(engine: Engine) -> None:
     fading = film(*((bright * min(1.0, k / 12)).astype(np.uint8) for k in range(1, 30)))
     *_, last = (picture for picture, _ in render(fading, engine))
     fresh = next(render(film(bright), engine))[0]
-    assert compose.rms(last - tensor(bright)) > 0.9 * compose.rms(fresh - tensor(bright))
+    assert strength.rms(last - tensor(bright)) > 0.9 * strength.rms(fresh - tensor(bright))
     assert engine.dreamer.value(last) > 0.8 * engine.dreamer.value(fresh)
 
 
@@ -176,12 +182,12 @@ def test_carrying_is_steadier_than_dreaming_alone_on_real_footage() -> None:
     found = {}
     with open_source(str(SAMPLES / "bunny.mp4"), recipe.clip) as source:
         frames = list(itertools.islice(source, 30, 40))
-    for carry in ("none", "dis"):
-        engine, stability = Engine(recipe.set(f"temporal.flow={carry}")), Stability()
+    for method in ("none", "dis"):
+        engine, stability = Engine(recipe.set(f"temporal.flow={method}")), Stability()
         for frame, (picture, _) in zip(frames, render(frames, engine), strict=True):
             value = engine.dreamer.value(picture)
-            stability.add(flow.gray(frame.pixels), engine.image(frame), picture, objective=value)
-        found[carry] = stability
+            stability.add(luma_8bit(frame.pixels), engine.image(frame), picture, objective=value)
+        found[method] = stability
     assert found["dis"].flicker < 0.1 * found["none"].flicker
     assert found["dis"].objective > 0.85 * found["none"].objective
 
@@ -227,7 +233,7 @@ def test_read_ahead_passes_errors_on_and_ends_its_thread() -> None:
         finally:
             closed.set()
 
-    ahead = read_ahead(items())
+    ahead = prefetch(items())
     assert next(ahead) == 1
     with pytest.raises(ValueError, match="bad frame"):
         next(ahead)
@@ -245,7 +251,7 @@ def test_read_ahead_reads_no_further_than_asked_and_closes_its_source() -> None:
         finally:
             closed.set()
 
-    ahead = read_ahead(items(), depth=2)
+    ahead = prefetch(items(), depth=2)
     assert next(ahead) == 0
     ahead.close()
     assert closed.is_set()
@@ -262,7 +268,7 @@ def test_louder_weights_alone_are_no_other_dream(quick: Recipe, photo: np.ndarra
     film_ = film(*(np.roll(photo, k, 1) for k in range(8)))
     plain, louder = (
         [
-            state.governor
+            state.control
             for _, state in render(film_, Engine(quick.set(f"network.layers={layers}"), Timeline(Fraction(24), 8)))
         ]
         for layers in ("blocks.9=1", "blocks.9=1 if t < 0.15 else 5")
@@ -282,7 +288,7 @@ def test_a_weight_of_nothing_rests_the_dream_and_no_more(weight: str, quick: Rec
         engine = Engine(quick.set(f"network.layers=blocks.5={written}"), timeline)
         shown = [state.layer for _, state in render(frames, engine)]
         strengths[written] = [float(layer.abs().mean()) for layer in shown]
-    asked = [Score(engine.recipe, timeline).at(index).network.layers for index in range(10)]
+    asked = [Animation(engine.recipe, timeline).at(index).network.layers for index in range(10)]
     begun = next(index for index, layers in enumerate(asked) if layers != "blocks.5=0")
     assert strengths[weight][:begun] == [0.0] * begun
     for number, usual in zip(strengths[weight][begun:], strengths["1"][begun:], strict=True):

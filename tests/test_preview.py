@@ -18,11 +18,19 @@ import numpy as np
 import pytest
 from conftest import tensor
 
-from dreamvideo import Engine, Recipe, RecipeError, Sheet, cli, dream_image, layers, looks, models, preview, sweep
-from dreamvideo.cli import flags, looking
-from dreamvideo.media import open_source, read_recipe
+from dreamvideo import Engine, Recipe, RecipeError, Sheet, dream_image, layers, preview, sweep
+from dreamvideo import cli as commands
+from dreamvideo.cli import flags, sheet_flags
+from dreamvideo.cli.layers import Atlas, _ranged
+from dreamvideo.cli.main import main
+from dreamvideo.cli.render import parse
+from dreamvideo.cli.sweep import swept
+from dreamvideo.media.metadata import read_recipe
+from dreamvideo.media.readers.source import open_source
+from dreamvideo.networks.load import network_layers
 from dreamvideo.recipe import preset_text, presets
-from dreamvideo.sheet import CARD, GROUND, Cell
+from dreamvideo.sheets.contact_sheet import CARD, GROUND, Cell
+from dreamvideo.sheets.preset_sheet import preset_sheet
 
 MakeClip = Callable[..., Path]
 QUICK = ["--octaves", "1", "--iterations", "1"]
@@ -41,7 +49,7 @@ def blink() -> Recipe:
 
 
 def run(*args: object) -> int:
-    return cli.main([str(arg) for arg in args])
+    return main([str(arg) for arg in args])
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -51,7 +59,7 @@ def pixels(path: Path) -> np.ndarray:
 
 def same(cell: Cell, source: np.ndarray, *more: str) -> bool:
     """Tell whether a cell holds what dreaming its source with its flag gives."""
-    _, recipe = cli._parse(["a", "b", *more, *shlex.split(cell.flag)])
+    _, recipe = parse(["a", "b", *more, *shlex.split(cell.flag)])
     return np.abs(np.rint(dream_image(source, recipe) * 255) - cell.pixels).max() <= 1
 
 
@@ -63,7 +71,7 @@ def test_the_atlas_shows_every_layer_and_a_cell_is_what_its_flag_makes(picture: 
     sheet = layers(picture, blink)
     assert [cell.flag for cell in sheet.cells] == [
         "",
-        *(f"--layers {n}=1" for n in models.layers("efficientnet-lite0")),
+        *(f"--layers {n}=1" for n in network_layers("efficientnet-lite0")),
     ]
     assert len(sheet.cells) == 19
     assert np.array_equal(sheet.cells[0].pixels, pixels(picture))
@@ -88,8 +96,8 @@ def test_channels_come_strongest_first_or_as_they_are_named(picture: Path, blink
      (["--channels", "3,7-9"], "3,7-9"), (["--channels", "bottom:5"], "bottom:5"), ([], "")],
 )  # fmt: skip
 def test_a_range_of_channels_may_be_left_out(words: list[str], channels: str) -> None:
-    line = looking._ranged([*words, "3.jpg", "atlas.png"])
-    asked, _ = flags.parse(looking.Atlas, "dreamvideo layers", "", line, looking.STILL)
+    line = _ranged([*words, "3.jpg", "atlas.png"])
+    asked, _ = flags.parse(Atlas, "dreamvideo layers", "", line, sheet_flags.STILL)
     assert (asked.channels, asked.input, asked.output) == (channels, "3.jpg", "atlas.png")
 
 
@@ -123,7 +131,7 @@ def test_a_grid_names_its_axes_and_a_cell_is_what_both_flags_make(picture: Path,
 
 
 def test_several_values_are_read_off_the_command_line() -> None:
-    rest, axes = looking.swept(
+    rest, axes = swept(
         ["a.png", "b.png", "--step", "0.01, max(0.01, 0.02*t)", "--layers", "blocks.5:3,7=1,stem", "blocks.9=1",
          "--octaves=2,auto", "--seed", "3", "--overwrite", "--guide", "a,b.jpg=1", "--loop", "--shaping", "mean"]
     )  # fmt: skip
@@ -134,8 +142,8 @@ def test_several_values_are_read_off_the_command_line() -> None:
     }
     assert rest == ["a.png", "b.png", "--seed", "3", "--overwrite", "--guide", "a,b.jpg=1", "--loop",
                     "--shaping", "mean"]  # fmt: skip
-    assert looking.swept(["--layers", "blocks.5=1;blocks.9=1"])[1] == {"network.layers": ["blocks.5=1", "blocks.9=1"]}
-    assert looking.swept(["--loop", "true,false"])[1] == {"camera.loop": ["true", "false"]}
+    assert swept(["--layers", "blocks.5=1;blocks.9=1"])[1] == {"network.layers": ["blocks.5=1", "blocks.9=1"]}
+    assert swept(["--loop", "true,false"])[1] == {"camera.loop": ["true", "false"]}
 
 
 def test_what_shows_in_time_is_dreamed_up_to_the_moment(clip: MakeClip, tmp_path: Path, blink: Recipe) -> None:
@@ -272,7 +280,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, photo: np.ndarray) -> None:
 
 
 def test_presets_are_listed_with_what_they_are_for_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    folder = Path(cli.__file__).parent.parent / "presets"
+    folder = Path(commands.__file__).parent.parent / "presets"
     assert run("presets") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == sorted(path.stem for path in folder.glob("*.toml")) == presets()
@@ -287,15 +295,15 @@ def test_presets_are_listed_with_what_they_are_for_and_printed(capsys: pytest.Ca
 
 def test_flags_win_over_a_preset_in_sheets_too() -> None:
     line = ["a", "b", "--preset", "classic", "--model", "googlenet", "--iterations", "3"]
-    _, recipe = flags.parse(looking.Atlas, "dreamvideo layers", "", line, looking.STILL)
+    _, recipe = flags.parse(Atlas, "dreamvideo layers", "", line, sheet_flags.STILL)
     assert (recipe.network.model, recipe.dream.iterations, recipe.dream.octaves) == ("googlenet", 3, 3)
-    _, recipe = flags.parse(looking.Looking, "dreamvideo sweep", "", looking.swept(line)[0], ("encoding",))
+    _, recipe = flags.parse(sheet_flags.Looking, "dreamvideo sweep", "", swept(line)[0], ("encoding",))
     assert (recipe.network.model, recipe.dream.iterations, recipe.dream.octaves) == ("googlenet", 3, 3)
 
 
 def test_help_of_the_verbs_loads_no_torch() -> None:
     code = (
-        "import sys; from dreamvideo.cli import main\n"
+        "import sys; from dreamvideo.cli.main import main\n"
         "for verb in (['layers'], ['sweep'], ['presets'], []):\n"
         "    try: main([*verb, '--help'])\n"
         "    except SystemExit as stopped: assert not stopped.code\n"
@@ -316,7 +324,7 @@ def test_a_recipe_taken_up_is_the_one_dreamed(photo: np.ndarray, quick: Recipe) 
 
 
 def test_every_look_stands_on_one_sheet(picture: Path, blink: Recipe, tmp_path: Path) -> None:
-    sheet = looks.presets(picture, blink)
+    sheet = preset_sheet(picture, blink)
     source, *cells = sheet.cells
     assert source.flag == ""
     named = [cell.flag.removeprefix("--preset ") for cell in cells]

@@ -13,9 +13,11 @@ import pytest
 import torch
 from conftest import tensor
 
-from dreamvideo import Engine, Recipe, SinkError, SourceError, dream_video, flow, measure
-from dreamvideo.cli import main
-from dreamvideo.metrics import Stability, chain, exact_motion, reference_motion
+from dreamvideo import Engine, Recipe, SinkError, SourceError, dream_video, measure
+from dreamvideo.analysis.metrics import Stability, chain, exact_motion, reference_motion
+from dreamvideo.cli.main import main
+from dreamvideo.media.pixels import luma_8bit
+from dreamvideo.video import flow
 
 
 def noise(shape: tuple[int, ...], seed: int) -> torch.Tensor:
@@ -39,7 +41,7 @@ def judged(kind: str, clip: list[clips.Exact], exactly: bool = True) -> Stabilit
     for exact, layer in zip(clip, layers(kind, clip), strict=True):
         source = tensor(exact.frame.pixels)
         motion = exact_motion(exact.flow, exact.held) if exact.flow is not None and exactly else None
-        stability.add(flow.gray(exact.frame.pixels), source, source + layer, motion=motion, cut=exact.flow is None)
+        stability.add(luma_8bit(exact.frame.pixels), source, source + layer, motion=motion, cut=exact.flow is None)
     return stability
 
 
@@ -54,15 +56,15 @@ def test_flicker_tells_steady_from_boiling(exactly: bool) -> None:
 
 def test_the_judge_is_sure_only_of_what_is_so() -> None:
     before, now = clips.fast(240, 136, 2)
-    motion = reference_motion(flow.gray(now.frame.pixels), flow.gray(before.frame.pixels))
-    sure = motion.trust[0].numpy() > 0.9
+    motion = reference_motion(luma_8bit(now.frame.pixels), luma_8bit(before.frame.pixels))
+    sure = motion.confidence[0].numpy() > 0.9
     error = np.hypot(*(motion.flow.numpy() - now.flow.transpose(2, 0, 1)))
     assert sure.mean() > 0.3
     assert (error[sure & now.held] < 0.5).mean() > 0.97
 
 
 def test_the_judge_is_never_the_flow_that_carried() -> None:
-    before, now = (flow.gray(exact.frame.pixels) for exact in clips.zoom(160, 96, 2))
+    before, now = (luma_8bit(exact.frame.pixels) for exact in clips.zoom(160, 96, 2))
     assert np.array_equal(
         reference_motion(now, before, "variational").flow.numpy().transpose(1, 2, 0), flow.dis(now, before)
     )
@@ -73,8 +75,8 @@ def test_the_judge_is_never_the_flow_that_carried() -> None:
 
 def test_a_judge_is_sure_of_nothing_across_a_cut() -> None:
     clip = list(clips.cut(160, 96, 4))
-    motion = reference_motion(flow.gray(clip[2].frame.pixels), flow.gray(clip[1].frame.pixels))
-    assert (motion.trust > 0.9).float().mean() < 0.05
+    motion = reference_motion(luma_8bit(clip[2].frame.pixels), luma_8bit(clip[1].frame.pixels))
+    assert (motion.confidence > 0.9).float().mean() < 0.05
 
 
 def test_motions_chain() -> None:
@@ -102,7 +104,7 @@ def test_nothing_is_compared_across_a_cut_and_a_weak_start_shows() -> None:
         source = tensor(exact.frame.pixels)
         weak = 0.5 if k == 6 else 1.0
         motion = exact_motion(exact.flow, exact.held) if exact.flow is not None else None
-        stability.add(flow.gray(exact.frame.pixels), source, source + weak * layer, motion=motion, cut=motion is None)
+        stability.add(luma_8bit(exact.frame.pixels), source, source + weak * layer, motion=motion, cut=motion is None)
     assert len(stability.shots) == 2
     assert math.isnan(stability.frames[6].error)
     assert stability.first_frame == pytest.approx(0.5, rel=0.05)
@@ -116,7 +118,7 @@ def test_the_seam_of_a_loop_is_seen() -> None:
     for k in range(8):
         picture = tensor(np.ascontiguousarray(np.roll(still, 2 * min(k, 8 - k), 1)))
         for loop, layer in ((closed, 0.02 * (k % 2)), (open_, 0.02 * (k % 2) + 0.1 * (k == 7))):
-            loop.add(flow.gray((picture.permute(1, 2, 0) * 255).byte().numpy()), picture, picture + layer)
+            loop.add(luma_8bit((picture.permute(1, 2, 0) * 255).byte().numpy()), picture, picture + layer)
     closed.close()
     open_.close()
     assert closed.seam < 1.5

@@ -20,10 +20,11 @@ from clips import KINDS
 from conftest import SAMPLES
 from test_media import read
 
-import dreamvideo as package
-from dreamvideo import DreamError, Event, Recipe, Result, SinkError, SourceError, cli, dream_video
-from dreamvideo.job import assemble_now, resume
-from dreamvideo.loop import Layers
+import dreamvideo
+from dreamvideo import DreamError, Event, Recipe, Result, SinkError, SourceError, dream_video
+from dreamvideo.cli.main import main
+from dreamvideo.jobs.api import assemble_now, resume
+from dreamvideo.video.loop.layer_store import LayerStore
 
 MakeClip = Callable[..., Path]
 SIZE = (80, 64)  # px, at which the film below is dreamed
@@ -56,7 +57,7 @@ def cut_at(frame: int, error: type[BaseException] = Cut) -> Callable[[Event], No
     """Return a listener that ends the render once so many frames are dreamed."""
 
     def listen(event: Event) -> None:
-        if not event.doing and not event.notice and event.done >= frame:
+        if not event.phase and not event.notice and event.done >= frame:
             raise error
 
     return listen
@@ -64,7 +65,7 @@ def cut_at(frame: int, error: type[BaseException] = Cut) -> Callable[[Event], No
 
 def dreamed(heard: list[Event]) -> list[int]:
     """Return how many frames were done, each time one was dreamed."""
-    return [event.done for event in heard if event.done and not event.doing and not event.notice]
+    return [event.done for event in heard if event.done and not event.phase and not event.notice]
 
 
 def pixels(path: Path) -> list[np.ndarray]:
@@ -194,7 +195,7 @@ def test_a_signal_keeps_what_is_done_and_says_how_to_go_on(
     assert "go on with: dreamvideo resume " in told
     folder = tmp_path / "it's.mp4.dream"
     assert f"{folder}".replace("'", "'\"'\"'") in told
-    done = sum(len(json.loads(file.read_text())["sums"]) for file in folder.glob("0*.json"))
+    done = sum(len(json.loads(file.read_text())["checksums"]) for file in folder.glob("0*.json"))
     assert f"stopped after {done} of 250 frames" in told
     assert not (tmp_path / "it's.mp4").exists()
     result = assemble_now(folder)
@@ -246,8 +247,8 @@ def test_another_recipe_is_refused_and_the_difference_named(
         dream_video(film, tmp_path / "o.mkv", recipe.set("dream.step=0.02"))
     with pytest.raises(DreamError, match=r"clip.start was '', and is '0.1'"):
         dream_video(film, tmp_path / "o.mkv", recipe.set("clip.start=0.1"))
-    monkeypatch.setattr("dreamvideo.job.plan.__version__", "9.9")
-    with pytest.raises(DreamError, match=f"dreamvideo was {package.__version__}, and is 9.9"):
+    monkeypatch.setattr("dreamvideo.jobs.fingerprint.__version__", "9.9")
+    with pytest.raises(DreamError, match=f"dreamvideo was {dreamvideo.__version__}, and is 9.9"):
         resume(folder)
     assert sorted(os.listdir(folder)) == kept
     monkeypatch.undo()
@@ -392,15 +393,15 @@ def test_a_mistake_costs_nothing_even_with_restart(film: Path, recipe: Recipe, t
 def test_the_same_command_goes_on_with_a_recipe_that_is_saved(film: Path, recipe: Recipe, tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text(recipe.to_toml())
     command = [str(film), str(tmp_path / "o.mkv"), "--recipe", str(tmp_path / "r.toml")]
-    assert cli.main([*command, "--save-recipe", str(tmp_path / "s.toml"), "--keep-work"]) == 0
+    assert main([*command, "--save-recipe", str(tmp_path / "s.toml"), "--keep-work"]) == 0
     (tmp_path / "o.mkv").unlink()
-    assert cli.main([*command, "--save-recipe", str(tmp_path / "s.toml")]) == 0
+    assert main([*command, "--save-recipe", str(tmp_path / "s.toml")]) == 0
 
 
 def test_a_part_of_a_loop_is_seen_while_it_is_saved(film: Path, recipe: Recipe, tmp_path: Path) -> None:
     made = recipe.merge({"camera": {"loop": True}, "temporal": {"cuts": "none"}})
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Cut):
-        patch.setattr(Layers, "settle", raising(Cut))  # its state is saved, and its layers lie in the journal
+        patch.setattr(LayerStore, "settle", raising(Cut))  # its state is saved, and its layers lie in the journal
         dream_video(film, tmp_path / "o.mkv", made, checkpoint=2)
     assert assemble_now(tmp_path / "o.mkv.dream").done == len(pixels(tmp_path / "o.partial.mkv")) == 2
 
@@ -418,18 +419,18 @@ def flip(path: Path, at: int) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("damage", ["a state", "all states", "a piece", "a cut piece", "a record"])
+@pytest.mark.parametrize("damage", ["a state", "all states", "a segment", "a cut segment", "a record"])
 def test_damaged_work_is_noticed_and_done_again(damage: str, film: Path, recipe: Recipe, tmp_path: Path) -> None:
     dream_video(film, tmp_path / "whole.mkv", recipe)
     folder = begin(film, tmp_path / "o.mkv", recipe, frame=10)
-    pieces, states = sorted(folder.glob("*.mkv")), sorted(folder.glob("*.state"))
-    pieces = [piece for piece in pieces if piece.name[0] == "0"]
-    if damage == "a piece":
-        flip(pieces[1], pieces[1].stat().st_size // 2)
-    elif damage == "a cut piece":
-        pieces[1].write_bytes(pieces[1].read_bytes()[:-9])
+    segments, states = sorted(folder.glob("*.mkv")), sorted(folder.glob("*.state"))
+    segments = [segment for segment in segments if segment.name[0] == "0"]
+    if damage == "a segment":
+        flip(segments[1], segments[1].stat().st_size // 2)
+    elif damage == "a cut segment":
+        segments[1].write_bytes(segments[1].read_bytes()[:-9])
     elif damage == "a record":
-        pieces[0].with_suffix(".json").write_text('{"first": 0, "si')
+        segments[0].with_suffix(".json").write_text('{"first": 0, "si')
     for state in states if damage == "all states" else states[-1:] if damage == "a state" else []:
         flip(state, state.stat().st_size // 2)
     assert dream_video(film, tmp_path / "o.mkv", recipe).done == 12
@@ -457,7 +458,7 @@ def test_two_cannot_work_on_the_same_render(
     wait_for(other, " 2/12")
     os.killpg(other.pid, signal.SIGSTOP)
     try:
-        assert cli.main(command) == 1
+        assert main(command) == 1
         assert "another dreamvideo is at work on" in capfd.readouterr().err
     finally:
         os.killpg(other.pid, signal.SIGCONT)
@@ -470,7 +471,7 @@ def test_an_input_that_vanishes_costs_nothing_that_is_done(film: Path, recipe: R
     shutil.copytree(film, tmp_path / "in")
 
     def vanish(event: Event) -> None:
-        if event.done == 6 and not event.doing and (tmp_path / "in").exists():
+        if event.done == 6 and not event.phase and (tmp_path / "in").exists():
             (tmp_path / "in").rename(tmp_path / "gone")
 
     with pytest.raises(SourceError, match=r"(does not exist|has changed).* of 12 frames are kept: dreamvideo resume"):
@@ -501,7 +502,7 @@ def test_an_ffmpeg_that_is_killed_costs_nothing_that_is_done(
     made = recipe.set("temporal.cuts=none").set("dream.iterations=1").set("temporal.refine=1")
 
     def kill(event: Event) -> None:
-        if event.done == 5 and not event.doing:
+        if event.done == 5 and not event.phase:
             kill_ffmpeg(word, tmp_path)
 
     dream_video(path, tmp_path / "whole.mkv", made)
@@ -517,7 +518,7 @@ def test_a_film_that_is_cut_off_while_its_shots_are_found_is_not_taken_for_a_sho
     path = clip("a.mkv", frames=60, size="160x120", tail=("-c:v", "ffv1", "-pix_fmt", "bgr0"))
 
     def kill(event: Event) -> None:
-        if event.doing:
+        if event.phase:
             kill_ffmpeg(b"pipe:1", tmp_path)
 
     with pytest.raises(SourceError, match="was cut off"):
@@ -529,7 +530,7 @@ def test_an_encoder_that_fails_costs_no_frame(clip: MakeClip, recipe: Recipe, tm
     (tmp_path / "out").mkdir()
 
     def kill(event: Event) -> None:
-        if event.doing == "writing":
+        if event.phase == "writing":
             kill_ffmpeg(b"libx264", tmp_path / "out")
 
     with pytest.raises(SinkError, match="12 of 12 frames are kept"):
@@ -559,7 +560,7 @@ def test_a_disk_that_fills_up_costs_nothing_that_is_done(film: Path, recipe: Rec
 
 def test_frames_that_are_half_assembled_are_the_renders_own(film: Path, recipe: Recipe, tmp_path: Path) -> None:
     def cut(event: Event) -> None:
-        if event.doing == "writing" and event.done == 6:
+        if event.phase == "writing" and event.done == 6:
             raise Cut
 
     out = tmp_path / "out"
@@ -573,7 +574,7 @@ def test_frames_that_are_half_assembled_are_the_renders_own(film: Path, recipe: 
 def test_work_lies_where_it_is_asked_for_and_stays_if_it_is(film: Path, recipe: Recipe, tmp_path: Path) -> None:
     result: Result = dream_video(film, tmp_path / "o.mkv", recipe, work=tmp_path / "w", keep_work=True)
     assert Path(result.folder).parent == tmp_path / "w"
-    assert len(pixels(Path(result.folder) / "00000000.mkv")) == 12  # any player shows a piece
+    assert len(pixels(Path(result.folder) / "00000000.mkv")) == 12  # any player shows a segment
     assert sorted(os.listdir(tmp_path)) == ["o.mkv", "w"]
 
 

@@ -20,9 +20,12 @@ from torchvision.models._api import Weights, WeightsEnum
 from torchvision.models.squeezenet import SqueezeNet1_1_Weights
 
 import dreamvideo
-from dreamvideo import DreamError, ModelError, Recipe, RecipeError, cli, models, open_source, schedule
+from dreamvideo import DreamError, ModelError, Recipe, RecipeError, open_source
+from dreamvideo.cli.main import main
+from dreamvideo.curves import expressions
 from dreamvideo.errors import harmless, plain
-from dreamvideo.media.tags import read_recipe, tagged
+from dreamvideo.media.metadata import read_recipe, with_comment
+from dreamvideo.networks.load import load_network
 
 PACKAGE = Path(dreamvideo.__file__).parent
 RUNS = {"eval", "exec", "compile", "__import__", "breakpoint"}  # names that run code when they are called
@@ -70,7 +73,7 @@ def imports(tree: ast.Module) -> set[str]:
 def test_nothing_in_the_package_runs_code_or_speaks_to_a_network() -> None:
     for name, tree in modules():
         assert not imports(tree) & (CODE | NETWORK), name
-        assert name == "ffmpeg.py" or not imports(tree) & STARTS, name
+        assert name == "media/ffmpeg.py" or not imports(tree) & STARTS, name
         for called, given in calls(tree):
             assert called not in RUNS, f"{name}: {called}"
             assert not (called.startswith("os.") and called[3:].startswith((*OF_OS, "exec", "spawn"))), (
@@ -113,7 +116,7 @@ def test_hostile_weights_are_refused_and_do_not_run(
     saved(tmp_path / name, Trap(tmp_path / "sprung"))
     cv2.imwrite(str(tmp_path / "in.png"), np.zeros((48, 64, 3), np.uint8))
     flags = ["--model", "squeezenet1_1", "--layers", "features.3=1", "--weights", str(tmp_path / name)]
-    assert cli.main([str(tmp_path / "in.png"), str(tmp_path / "out.png"), *flags]) == 1
+    assert main([str(tmp_path / "in.png"), str(tmp_path / "out.png"), *flags]) == 1
     assert not (tmp_path / "sprung").exists()
     assert not (tmp_path / "out.png").exists()
     told = capsys.readouterr().err
@@ -151,9 +154,9 @@ def offered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], 
 
 def test_a_download_of_the_right_hash_is_taken(offered: Callable[[str], Path], tmp_path: Path) -> None:
     kept = offered("")
-    network = models.load("squeezenet1_1", ["features.3"])
+    network = load_network("squeezenet1_1", ["features.3"])
     assert kept.read_bytes() == (tmp_path / "weights").read_bytes()
-    own = models.load("squeezenet1_1", ["features.3"], str(tmp_path / "weights"))
+    own = load_network("squeezenet1_1", ["features.3"], str(tmp_path / "weights"))
     picture = torch.rand(1, 3, 64, 64)
     assert torch.equal(network(picture)["features.3"], own(picture)["features.3"])
 
@@ -161,7 +164,7 @@ def test_a_download_of_the_right_hash_is_taken(offered: Callable[[str], Path], t
 def test_a_download_of_another_hash_is_refused(offered: Callable[[str], Path]) -> None:
     kept = offered("0123abcd")
     with pytest.raises(ModelError, match=r"invalid hash value.*--weights FILE"):
-        models.load("squeezenet1_1", ["features.3"])
+        load_network("squeezenet1_1", ["features.3"])
     assert not kept.exists()
 
 
@@ -170,7 +173,7 @@ def test_code_in_the_cache_of_downloads_does_not_run(offered: Callable[[str], Pa
     kept.parent.mkdir(parents=True)
     _zipped(kept, Trap(tmp_path / "sprung"))
     with pytest.raises(ModelError, match="squeezenet1_1"):
-        models.load("squeezenet1_1", ["features.3"])
+        load_network("squeezenet1_1", ["features.3"])
     assert not (tmp_path / "sprung").exists()
 
 
@@ -216,7 +219,7 @@ def test_expressions_reach_nothing(nasty: str, tmp_path: Path, monkeypatch: pyte
         with pytest.raises(RecipeError):
             Recipe().set(f"{key}=a={nasty}" if key == "network.layers" else f"{key}={nasty}")
     with pytest.raises(RecipeError):
-        schedule.parse(nasty)
+        expressions.parse_expression(nasty)
     assert not list(tmp_path.iterdir())
 
 
@@ -229,7 +232,7 @@ model = "{TITLE}\x9b2J\u202e"
 
 def _png(path: Path, comment: str) -> None:
     encoded = cv2.imencode(".png", np.zeros((16, 16, 3), np.uint8))[1].tobytes()
-    path.write_bytes(tagged(encoded, "[network]\n" + comment))
+    path.write_bytes(with_comment(encoded, "[network]\n" + comment))
 
 
 def _film(path: Path, comment: str) -> None:
@@ -244,7 +247,7 @@ def test_a_recipe_in_a_file_is_printed_and_read_as_data(
     monkeypatch.chdir(tmp_path)
     made(tmp_path / name, HOSTILE)
     assert "\x1b" in read_recipe(str(tmp_path / name))
-    assert cli.main(["show", str(tmp_path / name)]) == 0
+    assert main(["show", str(tmp_path / name)]) == 0
     shown = capsys.readouterr().out
     assert "system('touch sprung')" in shown
     assert all(c.isprintable() for c in shown.replace("\n", ""))
@@ -279,7 +282,7 @@ def test_no_name_reaches_the_terminal_raw(
     words: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.main(words) == 1
+    assert main(words) == 1
     told = capsys.readouterr()
     assert not told.out
     assert told.err.endswith("\n")
@@ -293,13 +296,13 @@ def test_bad_usage_reaches_the_terminal_in_one_plain_line(capsys: pytest.Capture
         ["a", "b", f"c{TITLE}"],
     ):
         with pytest.raises(SystemExit):
-            cli.main(argv)
+            main(argv)
         assert capsys.readouterr().err[:-1].isprintable()
 
 
 def test_no_flag_of_the_parser_replaces_a_file(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
-    assert cli.main(["--tyro-write-completion", "bash", str(tmp_path / "mine")]) == 1
+    assert main(["--tyro-write-completion", "bash", str(tmp_path / "mine")]) == 1
     assert (tmp_path / "mine").read_text() == "mine"
 
 

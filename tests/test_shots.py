@@ -11,11 +11,12 @@ import pytest
 import torch
 from conftest import tensor
 
-from dreamvideo import Engine, Frame, Recipe, RecipeError, render, shots
+from dreamvideo import Engine, Frame, Recipe, RecipeError, render
+from dreamvideo.video import shots
 
 
 def begins(frames: list[Frame], cuts: str = "auto") -> list[int]:
-    marked = list(shots.rule(cuts)(frames))
+    marked = list(shots.shot_rule(cuts)(frames))
     assert [frame.index for frame, _ in marked] == [frame.index for frame in frames]  # late, but all, and in order
     return [frame.index for frame, cut in marked if cut]
 
@@ -52,7 +53,7 @@ def test_a_list_of_cuts_is_kept_to(tmp_path: Path) -> None:
         "1,1,00:00:00.000,0.000,8\n2,9,00:00:00.320,0.320,24\n"
     )
     assert begins(frames_of("pan"), str(detected)) == [0, 8]
-    shifted = [frame.index for frame, cut in shots.rule(str(listed), Fraction(1, 5))(frames_of("pan")) if cut]
+    shifted = [frame.index for frame, cut in shots.shot_rule(str(listed), Fraction(1, 5))(frames_of("pan")) if cut]
     assert shifted == [0, 5]  # the film is taken from 0.2 s on
     assert begins(frames_of("cut"), "none") == []
 
@@ -61,9 +62,9 @@ def test_a_bad_list_says_which_line(tmp_path: Path) -> None:
     listed = tmp_path / "cuts.csv"
     listed.write_text("0.2\n1;5\n")
     with pytest.raises(RecipeError, match="line 2"):
-        shots.rule(str(listed))
+        shots.shot_rule(str(listed))
     with pytest.raises(RecipeError, match=r"auto, none, or a CSV file"):
-        shots.rule(str(tmp_path / "missing.csv"))
+        shots.shot_rule(str(tmp_path / "missing.csv"))
 
 
 def test_the_first_frame_of_a_shot_is_at_full_strength_with_no_trace_of_the_last(quick: Recipe) -> None:

@@ -3,58 +3,77 @@
 from __future__ import annotations
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import dreamvideo
 
 PACKAGE = Path(dreamvideo.__file__).parent
-ORDER = [  # a room may import from the rows below its own, and from errors
-    {"__init__", "__main__", "cli"},
-    {"job", "report", "drawing", "forecast", "looks", "sheet"},
-    {"loop", "stage", "outputs"},
-    {"pipeline", "metrics", "shots", "outpaint", "flash", "mask"},
-    {"compose", "dream", "objective", "flow", "camera", "tiles", "graphs", "shaping", "guides", "beside"},
-    {"models", "media", "audio", "blend"},
-    {"ffmpeg"},
-    {"score"},
-    {"recipe", "timeline"},
-    {"schedule"},
-    {"memory"},
-    {"errors"},
+FLOORS = [  # a room, or a single file of one, may import from its own floor and from those above it in this list
+    ("errors",),
+    ("curves.expressions", "curves.keyframes", "curves.weights", "curves.syntax"),
+    ("recipe",),
+    ("media",),
+    ("curves", "networks"),
+    ("dream",),
+    ("finish",),
+    ("video",),
+    ("jobs",),
+    ("analysis",),
+    ("sheets",),
+    ("cli",),
+    ("__main__",),
 ]
-RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
-WITHIN = {
-    ("compose", "flow"), ("camera", "flow"), ("dream", "objective"), ("dream", "tiles"), ("dream", "graphs"),
-    ("dream", "shaping"), ("guides", "beside"), ("pipeline", "shots"), ("pipeline", "outpaint"), ("pipeline", "mask"),
-    ("metrics", "flash"), ("report", "job"), ("looks", "job"), ("looks", "sheet"),
-    ("audio", "media"), ("drawing", "report"), ("__main__", "cli"),
-}  # fmt: skip
 
 
-def room(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def module(file: Path) -> str:
+    return ".".join(file.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imported(path: Path) -> set[str]:
-    """Every room a file imports when it is loaded (not inside functions, not for types only)."""
-    found, depth = set(), len(path.relative_to(PACKAGE).parts)
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.ImportFrom) and node.level == depth:
-            found |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
-    return found
+def floor(name: str) -> int:
+    """The number of the floor that a module stands on: that of the longest name that covers it."""
+    fits = [(len(room), k) for k, rooms in enumerate(FLOORS) for room in rooms if f"{name}.".startswith(f"{room}.")]
+    return max(fits)[1]
+
+
+def imported(file: Path) -> set[str]:
+    """The package's modules that a file imports anywhere: at its top, inside functions, or for types only."""
+    here = file.relative_to(PACKAGE).parts[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = [*here[: len(here) - node.level + 1], *(node.module.split(".") if node.module else [])]
+            for alias in node.names:
+                path = PACKAGE.joinpath(*base, alias.name)
+                inner = path.with_suffix(".py").exists() or path.is_dir()
+                found.add(".".join([*base, alias.name] if inner else base))
+    return found - {"", module(file)}  # "" is the package itself, which holds the version
+
+
+def graph() -> dict[str, set[str]]:
+    files = [f for f in PACKAGE.rglob("*.py") if f != PACKAGE / "__init__.py"]
+    return {module(file): imported(file) for file in files}
 
 
 def test_imports_point_one_way() -> None:
-    files = [f for f in PACKAGE.rglob("*.py") if f.name != "__init__.py" or f.parent != PACKAGE]
-    assert {room(f) for f in files} <= RANK.keys()
-    for file in files:
-        for other in imported(file) - {"__version__"}:
-            assert RANK[other] > RANK[room(file)] or (room(file), other) in WITHIN, f"{file.name} imports {other}"
+    for name, others in graph().items():
+        for other in others:
+            assert floor(other) <= floor(name), f"{name} imports {other}"
+
+
+def test_no_import_leads_back_to_itself() -> None:
+    list(TopologicalSorter(graph()).static_order())  # raises CycleError, with the circle
 
 
 def test_only_one_module_starts_processes() -> None:
-    starters = {room(f) for f in PACKAGE.rglob("*.py") if "subprocess" in f.read_text()}
-    assert starters == {"ffmpeg"}
+    starters = {module(f) for f in PACKAGE.rglob("*.py") if "subprocess" in f.read_text()}
+    assert starters == {"media.ffmpeg"}
+
+
+def test_every_file_says_in_its_first_line_what_it_holds() -> None:
+    for file in PACKAGE.rglob("*.py"):
+        doc = ast.get_docstring(ast.parse(file.read_text())) or ""
+        assert 10 < len(doc.partition("\n")[0]) <= 120, file
 
 
 def test_what_the_package_offers() -> None:

@@ -15,17 +15,19 @@ from conftest import Published
 from torch import Tensor, nn
 from torchvision.models import get_model
 
-from dreamvideo import ModelError, models
-from dreamvideo.models import zoo
-from dreamvideo.models.body import Stock, plan
-from dreamvideo.models.convolution import Rectified
-from dreamvideo.objective import energy
+from dreamvideo import ModelError
+from dreamvideo.dream.objective.terms import energy
+from dreamvideo.networks import network, torchvision_zoo
+from dreamvideo.networks.convolution import Rectified
+from dreamvideo.networks.cut import Stock, plan
+from dreamvideo.networks.load import categories, default_layers, load_network, network_layers
+from dreamvideo.networks.network import Network
 
 EXTRAS = {"init_weights": False, "transform_input": True}
 
 
 def stock(name: str) -> nn.Module:
-    """Return a network as torchvision has it, of random weights, its batch norms far from doing nothing."""
+    """Return a network as torchvision has it, of random weights, its batch norms far from phase nothing."""
     torch.manual_seed(0)
     model = get_model(name, weights=None, **(EXTRAS if name in ("googlenet", "inception_v3") else {})).eval()
     for module in model.modules():
@@ -59,7 +61,7 @@ def heard(model: nn.Module, image: Tensor, layers: list[str]) -> dict[str, Tenso
     return found
 
 
-def agree(network: models.Network, model: nn.Module, layers: list[str], image: Tensor) -> None:
+def agree(network: Network, model: nn.Module, layers: list[str], image: Tensor) -> None:
     """Assert that a network has the stock one's numbers at these layers, and leads the same gradient back."""
     wanted = heard(model, (image - network.mean) / network.std, layers)
     ours = network(image)
@@ -116,12 +118,12 @@ def test_every_family_is_cut_folded_and_rectified_to_the_same_numbers(name: str,
     model = stock(name)
     published(model)
     image = picture()
-    network = models.load(name, [layer], dtype=torch.float64)
+    network = load_network(name, [layer], dtype=torch.float64)
     assert sum(isinstance(m, Rectified) for m in network.body.modules()) == rectified
     assert not any(isinstance(m, nn.Linear) and m.out_features == 1000 for m in network.body.modules())
     model.double()
     agree(network, model, [layer], image)
-    agree(models.load(name, [*inside, "logits"], dtype=torch.float64), model, [*inside, "logits"], image)
+    agree(load_network(name, [*inside, "logits"], dtype=torch.float64), model, [*inside, "logits"], image)
 
 
 def test_layers_go_by_the_names_of_keras_and_caffe(published: Published) -> None:
@@ -137,7 +139,7 @@ def test_layers_go_by_the_names_of_keras_and_caffe(published: Published) -> None
         },
     }.items():
         published(stock(name))
-        network = models.load(name, [*pairs, *pairs.values()])  # both names of a layer at once
+        network = load_network(name, [*pairs, *pairs.values()])  # both names of a layer at once
         with torch.no_grad():
             found = network(picture().float())
         assert found.keys() == {*pairs, *pairs.values()}
@@ -149,7 +151,7 @@ def test_layers_go_by_the_names_of_keras_and_caffe(published: Published) -> None
 def test_a_stage_and_the_block_it_ends_with_are_the_same(published: Published) -> None:
     published(stock("resnet18"))
     with torch.no_grad():
-        found = models.load("resnet18", ["layer2", "layer2.1", "layer2.1.add"])(picture().float())
+        found = load_network("resnet18", ["layer2", "layer2.1", "layer2.1.add"])(picture().float())
     assert torch.equal(found["layer2"], found["layer2.1"])
     assert torch.equal(found["layer2.1.add"].relu(), found["layer2"])
     assert found["layer2.1.add"].min() < 0
@@ -157,35 +159,35 @@ def test_a_stage_and_the_block_it_ends_with_are_the_same(published: Published) -
 
 @pytest.mark.parametrize(
     ("name", "layers"),
-    [(models.EMBEDDED, "blocks.2.expand blocks.2.depthwise"), ("mobilenet_v2", "features.3.conv.0 features.3.conv.1")],
+    [(network.EMBEDDED, "blocks.2.expand blocks.2.depthwise"), ("mobilenet_v2", "features.3.conv.0 features.3.conv.1")],
 )
 def test_a_gradient_that_two_layers_share_is_spared(name: str, layers: str, published: Published) -> None:
-    if name != models.EMBEDDED:
+    if name != network.EMBEDDED:
         published(stock(name))
     first, second = layers.split()
     image = picture().float()
-    activations = models.load(name, [first, second])(image)
+    activations = load_network(name, [first, second])(image)
     weight = torch.randn(activations[first].shape, generator=torch.Generator().manual_seed(2))
     shared = ((activations[first] + activations[second]) * weight).sum()  # its gradient is one tensor for both
-    apart = ((activations[first] * weight) + (activations[second] * weight)).sum()
-    wanted, found = (torch.autograd.grad(goal, image, retain_graph=True)[0] for goal in (apart, shared))
+    by_shot = ((activations[first] * weight) + (activations[second] * weight)).sum()
+    wanted, found = (torch.autograd.grad(goal, image, retain_graph=True)[0] for goal in (by_shot, shared))
     assert float((found - wanted).norm()) < 1e-3 * float(wanted.norm())
 
 
 def test_weights_are_had_by_name(published: Published) -> None:
     asked = published(stock("mobilenet_v2"))
     for weights in ("IMAGENET1K_V1", "IMAGENET1K_V2", ""):
-        models.load("mobilenet_v2", ["features.3"], weights)
+        load_network("mobilenet_v2", ["features.3"], weights)
     first, second = torchvision.models.MobileNet_V2_Weights
     assert asked == [first.url, second.url, second.url]
     with pytest.raises(ModelError, match=r"no weights 'IMAGENET1K_V3': there are IMAGENET1K_V1, IMAGENET1K_V2"):
-        models.load("mobilenet_v2", ["features.3"], "IMAGENET1K_V3")
+        load_network("mobilenet_v2", ["features.3"], "IMAGENET1K_V3")
 
 
 def test_weights_bring_their_own_normalisation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoo, "_download", lambda kind, published: kind.blank())
+    monkeypatch.setattr(torchvision_zoo, "_download", lambda kind, published: kind.blank())
     for weights, wanted in (("IMAGENET1K_V1", [0.229, 0.224, 0.225]), ("IMAGENET1K_FEATURES", [1 / 255] * 3)):
-        assert models.load("vgg16", ["features.3"], weights).std.flatten().tolist() == pytest.approx(wanted)
+        assert load_network("vgg16", ["features.3"], weights).std.flatten().tolist() == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("form", ["w.safetensors", "plain.pth", "wrapped.pt", "training.pth"])
@@ -198,7 +200,7 @@ def test_weights_files_of_every_form_are_read(form: str, tmp_path: Path) -> None
         parallel = {f"module.{key}": value for key, value in state.items()}
         wrapped = {"wrapped.pt": {"state_dict": parallel, "epoch": 3}, "training.pth": {"model": state, "lr": 0.1}}
         torch.save(wrapped.get(form, state), tmp_path / form)
-    network = models.load("mnasnet0_5", ["layers.8"], str(tmp_path / form), torch.float64)
+    network = load_network("mnasnet0_5", ["layers.8"], str(tmp_path / form), torch.float64)
     agree(network, model.double(), ["layers.8"], picture())
 
 
@@ -207,17 +209,17 @@ def test_densenets_published_file_fits_under_its_old_names(tmp_path: Path) -> No
     old = {re.sub(r"(denselayer\d+\.\w+?)(\d)\.", r"\1.\2.", key): v for key, v in model.state_dict().items()}
     assert "features.denseblock1.denselayer1.norm.1.weight" in old
     torch.save(old, tmp_path / "w.pth")
-    models.load("densenet121", ["features.denseblock1"], str(tmp_path / "w.pth"))
+    load_network("densenet121", ["features.denseblock1"], str(tmp_path / "w.pth"))
 
 
 def test_wrong_safetensors_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     safetensors.torch.save_file({"features.0.weight": torch.zeros(1)}, path)
     with pytest.raises(ModelError, match=r"do not fit this network: classifier\.1\.bias"):
-        models.load("squeezenet1_1", ["features.3"], str(path))
+        load_network("squeezenet1_1", ["features.3"], str(path))
     path.write_bytes(b"not weights at all")
     with pytest.raises(ModelError, match="not a PyTorch weights file"):
-        models.load("squeezenet1_1", ["features.3"], str(path))
+        load_network("squeezenet1_1", ["features.3"], str(path))
 
 
 @pytest.mark.parametrize(
@@ -230,13 +232,13 @@ def test_wrong_safetensors_are_refused(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_dreamed_is_refused_before_anything_is_downloaded(name: str, layer: str, told: str) -> None:
     with pytest.raises(ModelError, match=told) as error:
-        models.load(name, [layer])
+        load_network(name, [layer])
     assert "\n" not in str(error.value)
 
 
 def test_a_picture_too_small_for_a_layer_is_told(published: Published, capfd: pytest.CaptureFixture[str]) -> None:
     published(stock("alexnet"))
-    network = models.load("alexnet", ["features.12"])
+    network = load_network("alexnet", ["features.12"])
     with pytest.raises(ModelError, match=r"32×20.*--size"):
         network(torch.rand(1, 3, 20, 32))
     assert capfd.readouterr().err == ""
@@ -244,21 +246,23 @@ def test_a_picture_too_small_for_a_layer_is_told(published: Published, capfd: py
 
 def test_layers_worth_showing() -> None:
     blocks = [f"layer{stage}.{i}" for stage, count in ((1, 3), (2, 4), (3, 6), (4, 3)) for i in range(count)]
-    assert models.layers("resnet50") == ["relu", *blocks]
-    assert models.layers("vgg11") == [f"features.{i}" for i in (1, 4, 7, 9, 12, 14, 17, 19)]  # behind every convolution
+    assert network_layers("resnet50") == ["relu", *blocks]
+    assert network_layers("vgg11") == [
+        f"features.{i}" for i in (1, 4, 7, 9, 12, 14, 17, 19)
+    ]  # behind every convolution
     inception = [f"inception{block}" for block in ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")]
-    assert models.layers("googlenet") == ["conv1", "conv2", "conv3", *inception]
-    assert len(models.layers("resnet152")) == 40
-    assert models.layers(models.EMBEDDED) == ["stem", *(f"blocks.{i}" for i in range(16)), "head"]
+    assert network_layers("googlenet") == ["conv1", "conv2", "conv3", *inception]
+    assert len(network_layers("resnet152")) == 40
+    assert network_layers(network.EMBEDDED) == ["stem", *(f"blocks.{i}" for i in range(16)), "head"]
 
 
 def test_a_network_without_default_layers_names_some_of_its_own() -> None:
     with pytest.raises(ModelError, match=r"--layers features.6.0=1, of features.0"):
-        models.default_layers("efficientnet_b0")
+        default_layers("efficientnet_b0")
 
 
 def test_categories_are_imagenets() -> None:
-    names = models.categories()
+    names = categories()
     assert len(names) == 1000
     assert (names[84], names[281], names[967]) == ("peacock", "tabby", "espresso")
 
@@ -308,25 +312,25 @@ def test_networks_of_timm(tmp_path: Path) -> None:
             if isinstance(module, nn.BatchNorm2d):
                 module.running_mean.uniform_(-0.5, 0.5)
         safetensors.torch.save_file(model.state_dict(), tmp_path / "w.safetensors")
-        network = models.load(f"timm:{name}", layers, str(tmp_path / "w.safetensors"), torch.float64)
+        network = load_network(f"timm:{name}", layers, str(tmp_path / "w.safetensors"), torch.float64)
         assert network.mean.flatten().tolist() == pytest.approx(model.pretrained_cfg["mean"])
         agree(network, model.double(), layers, picture())
-        assert models.layers(f"timm:{name}")[-1] in ("layer4.0", "bn2.act")
+        assert network_layers(f"timm:{name}")[-1] in ("layer4.0", "bn2.act")
 
 
 def test_timm_is_asked_for_where_it_is_missing_and_names_are_helped_with(monkeypatch: pytest.MonkeyPatch) -> None:
     timm = pytest.importorskip("timm")
     with pytest.raises(ModelError, match=r"did you mean resnet18\.a1_in1k"):
-        models.load("timm:resnet18.a1_in2k", ["layer3"])
+        load_network("timm:resnet18.a1_in2k", ["layer3"])
     with pytest.raises(ModelError, match="does not take pictures of any size"):
-        models.load("timm:vit_tiny_patch16_224", ["blocks.3"])
+        load_network("timm:vit_tiny_patch16_224", ["blocks.3"])
 
     def unreachable(*args: object, **kwargs: object) -> None:
         raise OSError("no route\nto host")
 
     monkeypatch.setattr(timm.models._builder, "load_state_dict_from_hf", unreachable)
     with pytest.raises(ModelError, match=r"could not be downloaded \(no route\).*--weights FILE"):
-        models.load("timm:test_resnet.r160_in1k", ["layer3"])
+        load_network("timm:test_resnet.r160_in1k", ["layer3"])
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ModelError, match=r"pip install 'dreamvideo\[timm\]'"):
-        models.load("timm:resnet18", ["layer3"])
+        load_network("timm:resnet18", ["layer3"])

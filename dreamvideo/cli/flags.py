@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 
-from .. import schedule
+from ..curves import expressions, syntax
 from ..errors import DreamError, plain
 from ..recipe import Recipe, parameters, preset_tables, read_tables
 
@@ -76,10 +76,10 @@ def _read_curves(name: str, parsed: Any, base: Any) -> dict[str, Any]:
         if of != name or not param.curve or key not in values:
             continue
         before, text = getattr(base, key), values[key]
-        if text == schedule.written(before):
+        if text == expressions.curve_text(before):
             values[key] = before
             continue
-        values[key] = schedule.read(text)
+        values[key] = syntax.read_curve(text)
     return values
 
 
@@ -119,7 +119,7 @@ def _section(name: str, section: Any, without: Collection[str]) -> Any:
         if param.curve:
             what = "INT" if kind is int else "NUMBER"
             told = Annotated[str, tyro.conf.arg(help=param.help, metavar=f"{what}|CURVE")]
-            default = schedule.written(default)
+            default = expressions.curve_text(default)
         elif kind is bool:
             told = Annotated[told, tyro.conf.FlagCreatePairsOff]
         fields.append((key, told, dataclasses.field(default=default)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import plain
 
 if TYPE_CHECKING:
-    from ..job import Event
+    from ..jobs.events import Event
 
 BARS = 16  # workers that have a bar of their own
 STOPS = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, a polite kill, a terminal that is closed
@@ -47,7 +47,7 @@ class Progress:
         if event.notice:
             tqdm.write(f"dreamvideo: {plain(event.notice)}", file=sys.stderr)
             return
-        key = event.doing or event.worker
+        key = event.phase or event.worker
         if event.worker and key not in self._bars and len(self._bars) > BARS:
             return
         if key not in self._bars or self._bars[key].total != event.total:

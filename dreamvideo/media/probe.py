@@ -2,73 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 from ..errors import SourceError
-from .local import check_size, open_container
+from .info import Colour
+from .local_files import check_size, open_container
+from .rates import VARIES, dropped_at, even_rate, nominal_rate
 
-RATES = [
-    Fraction(n, d)
-    for n, d in [(24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (50, 1), (60000, 1001), (60, 1)]
-]
-VARIES = "its frame rate varies: made constant at {:.6g} frames per second, pictures that last longer are repeated"
 HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics, by ITU-T H.273 number
-
-
-@dataclass(frozen=True)
-class Colour:
-    """Colour tags, by their numbers in ITU-T H.273; range 1 is limited (TV), 2 full (PC)."""
-
-    matrix: int = 1
-    primaries: int = 1
-    transfer: int = 1
-    range: int = 1
-
-
-@dataclass(frozen=True)
-class Info:
-    """What a source is.
-
-    Attributes:
-        path: as the user gave it.
-        kind: "film", "sequence" or "still".
-        width, height: of the frames it yields, px.
-        rate: frames per second, exact.
-        count: how many frames it should yield.
-        depth: bits per channel of the frames it yields, 8 or 16.
-        colour: the tags of the film, unspecified ones filled in as players do; sRGB-like for pictures.
-        aspect: sample aspect ratio, 1 for square pixels.
-        sound: the codec of every audio track.
-        start: seconds into the file at which the first frame stands.
-        delay: seconds by which the picture starts later than the file does.
-        cut: whether only a part of the film is taken.
-        number: number of the first frame of a sequence.
-        demuxer: FFmpeg's name of the film's format, so that it is not guessed again, by the file's name.
-        song: a file whose first sound track takes the place of the film's own; "" for none.
-        notices: what the user should be told, a sentence each.
-    """
-
-    path: str
-    kind: str
-    width: int
-    height: int
-    rate: Fraction
-    count: int
-    depth: int = 8
-    colour: Colour = Colour()
-    aspect: Fraction = Fraction(1)
-    sound: tuple[str, ...] = ()
-    start: Fraction = Fraction(0)
-    delay: Fraction = Fraction(0)
-    cut: bool = False
-    number: int = 1
-    demuxer: str = ""
-    song: str = ""
-    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,7 +105,7 @@ def _film(container: Any, stream: Any, first: Any) -> Film:
         notices.append(f"the film is truncated: it declares {declared} frames and holds {len(times)}")
     if not constant:
         notices.append(VARIES.format(float(rate)))
-        if lost := crowded(times, rate):
+        if lost := dropped_at(times, rate):
             notices.append(f"{lost} of its pictures come faster than that, and are dropped")
     if colour.transfer in HDR:
         notices.append(f"it is HDR ({HDR[colour.transfer]}): converted to BT.709")
@@ -269,28 +212,3 @@ def _rate(stream: Any, times: list[Fraction]) -> tuple[Fraction, bool]:
         if all(abs(t - times[0] - k / rate) <= Fraction(1, 2) / rate for k, t in enumerate(times)):
             return Fraction(rate), True
     return even_rate(times), False
-
-
-def even_rate(times: list[Fraction]) -> Fraction:
-    """Return the rate at which pictures that begin at these seconds come where they come fastest, so that each has a
-    frame; at most 60, or their mean rate if that is more.
-    """
-    times = sorted(set(times))
-    gaps = sorted(later - earlier for earlier, later in itertools.pairwise(times))
-    most = max(RATES[-1], nominal_rate((len(times) - 1) / (times[-1] - times[0])))
-    fastest = nominal_rate(1 / gaps[len(gaps) // 10])
-    for rate in [fastest, *(rate for rate in RATES if rate > fastest)]:
-        if rate <= most and crowded(times, rate) <= len(times) // 100:  # a stray one does not count
-            return rate
-    return most
-
-
-def crowded(times: list[Fraction], rate: Fraction) -> int:
-    """Return how many of the pictures that begin at these seconds find no frame of their own."""
-    return len(times) - len({math.floor(time * rate + Fraction(1, 2)) for time in times})
-
-
-def nominal_rate(measured: Fraction) -> Fraction:
-    """Return the usual frame rate that a measured one is meant to be, or the measured one, made short."""
-    near = min(RATES, key=lambda rate: abs(rate - measured))
-    return near if abs(near - measured) < measured * Fraction(3, 100) else measured.limit_denominator(1001)

@@ -1,0 +1,1 @@
+"""How steady and strong a dream is."""

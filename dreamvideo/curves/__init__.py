@@ -1,0 +1,1 @@
+"""Numbers that change over time: expressions and keyframes, and what is heard in music."""

@@ -1,0 +1,91 @@
+"""Keyframes: moments, values and eases, as written in a recipe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import RecipeError, shown
+from .expressions import is_number
+
+MOST_KEYFRAMES = 10_000  # of one curve
+EASES = ("linear", "smooth", "hold")
+MOMENT = re.compile(
+    r"(?:(?:(\d{1,6}):)?(\d{1,6}):)?(\d{1,9}(?:\.\d{1,30})?)\s*(s|%|beats?|bars?)?", re.ASCII
+)  # fmt: skip
+HANDLE = r"(-?[\d.]{1,30})"
+BEZIER = re.compile(rf"bezier\s*+\(?\s*+{HANDLE}[\s,]+{HANDLE}[\s,]+{HANDLE}[\s,]+{HANDLE}\s*\)?", re.ASCII)
+
+
+def moment(text: str) -> tuple[float, str]:
+    """Return the number and the unit, `s`, `%`, `beat` or `bar`, of a written moment: 4s, 1:30, 25%, 8 beats, 2 bars.
+
+    Raises:
+        RecipeError: it is none of these.
+    """
+    found = MOMENT.fullmatch(text.strip())
+    if not found or (":" in text) == bool(found[4]):
+        raise RecipeError(f"cannot read the moment {shown(text)}: write 4s, 1:30, 25%, 8 beats or 2 bars")
+    hours, minutes, seconds, unit = found.groups()
+    number = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
+    return number, (unit or "s").rstrip("s") or "s"
+
+
+def read_keyframes(keyframes: Mapping[str, Any]) -> list[tuple[str, float, str]]:
+    """Return keyframes as (moment, value, ease towards the next), in the order they are written.
+
+    Raises:
+        RecipeError: a moment, value or ease that cannot be read, or moments of one unit that do not rise.
+    """
+    flat = flattened(keyframes)
+    usual = flat.pop("ease", "linear")
+    if not flat:
+        raise RecipeError("keyframes without a moment: write them as {0s = 0.005, 4s = 0.02}")
+    if len(flat) > MOST_KEYFRAMES:
+        raise RecipeError(f"{len(flat)} keyframes are too many: {MOST_KEYFRAMES} are let in, or write an expression")
+    points: list[tuple[str, float, str]] = []
+    last: dict[str, float] = {}
+    for when, value in flat.items():
+        number, ease = value if isinstance(value, list) and len(value) == 2 else (value, usual)
+        if not is_number(number):
+            raise RecipeError(f"the keyframe {shown(when)} is {shown(number)}: give a number, or [number, 'hold']")
+        bezier_handles(ease)
+        at, unit = moment(when)
+        if at <= last.get(unit, -1):
+            raise RecipeError(f"the keyframe {when} is out of order: let times rise")
+        last[unit] = at
+        points.append((when, float(number), str(ease)))
+    return points
+
+
+def flattened(keyframes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keyframes by their moments: undo what TOML makes of the bare key 1.5s: a table `1` with `5s` in it."""
+    flat: dict[str, Any] = {}
+    for key, value in ((key if isinstance(key, str) else shown(key), value) for key, value in keyframes.items()):
+        if isinstance(value, dict) and key.isdigit():
+            flat |= {f"{key}.{rest}": inner for rest, inner in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def bezier_handles(ease: object) -> tuple[float, float, float, float] | None:
+    """Return the two handles (x, y, x, y) of a Bézier ease; None for one that has a name.
+
+    Raises:
+        RecipeError: it is neither.
+    """
+    if ease in EASES:
+        return None
+    found = BEZIER.fullmatch(ease) if isinstance(ease, str) else None
+    try:
+        x1, y1, x2, y2 = map(float, found.groups() if found else ())
+    except ValueError:
+        x1 = x2 = -1.0
+    if not (0 <= x1 <= 1 and 0 <= x2 <= 1):
+        names = ", ".join(EASES)
+        raise RecipeError(
+            f"no ease is called {shown(ease)}: there is {names}, and bezier(0.4, 0, 0.2, 1) with x in 0 … 1"
+        )
+    return x1, y1, x2, y2

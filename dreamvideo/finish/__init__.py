@@ -1,0 +1,1 @@
+"""The dream laid over the frame: compositing, blend modes, masks, flashes."""

@@ -1,0 +1,1 @@
+"""Many workers: shots dreamed at once by Ray, on this machine or a cluster."""

@@ -1,0 +1,1 @@
+"""Frames in: one reader for each kind of source."""

@@ -1,0 +1,40 @@
+"""A still of coloured noise, for `noise:`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+
+import cv2
+import numpy as np
+
+from ...recipe import Clip, parse_rate
+from ..info import Info
+from .frame import DEFAULT_RATE, Frame
+from .selection import sized
+
+NOISE, NOISE_SIZE = re.compile(r"noise:(\d*)"), (1280, 720)  # noise:7 is drawn by seed 7
+
+
+class NoiseReader:
+    """A still of coloured noise on grey, for a dream out of nothing: soft at several scales, the same for each seed."""
+
+    def __init__(self, path: str, seed: int, clip: Clip):
+        width, height = sized(clip.size, *NOISE_SIZE)
+        rate = parse_rate(clip.fps) or DEFAULT_RATE
+        self.info, self._seed = Info(path, "still", width, height, rate, 1), seed
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self.since(0)
+
+    def since(self, first: int) -> Iterator[Frame]:
+        """See `Source`."""
+        width, height = self.info.width, self.info.height
+        generator = np.random.default_rng(self._seed)
+        noise = np.zeros((height, width, 3), np.float32)
+        for scale in (1, 4, 16, 64):
+            size = max(round(height / scale), 1), max(round(width / scale), 1)
+            drawn = generator.standard_normal((*size, 3)).astype(np.float32)
+            noise += cv2.resize(drawn, (width, height), interpolation=cv2.INTER_CUBIC)
+        yield Frame(0, Fraction(0), np.clip(128 + 16 * noise, 0, 255).round().astype(np.uint8))

@@ -1,0 +1,1 @@
+"""Frames out: one writer for each kind of output."""

@@ -1,0 +1,82 @@
+"""Encoders and file types: pixel formats, options, and the sound each can hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...errors import SinkError
+from .. import ffmpeg
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How an encoder is run when nobody says otherwise."""
+
+    pix_fmt: str
+    options: tuple[str, ...] = ()
+    quality: str = "-crf"  # its option for what --crf gives; empty where it has none
+
+
+@dataclass(frozen=True)
+class Container:
+    """What a file type is encoded with, and the sound it can hold as it is."""
+
+    codec: str
+    sound: tuple[str, ...]  # codecs copied bit for bit; () for none at all, ("*",) for any
+    fallback: str = "aac"  # what other sound is re-encoded to
+    options: tuple[str, ...] = ()
+
+
+NVENC = ("-preset", "p6", "-tune", "hq", "-rc", "vbr", "-b:v", "0")
+CODECS = {
+    "libx264": Codec("yuv420p", ("-crf", "16", "-preset", "medium")),
+    "libx265": Codec("yuv420p10le", ("-crf", "18", "-tag:v", "hvc1")),
+    "prores_ks": Codec("yuv422p10le", ("-profile:v", "3", "-vendor", "apl0"), quality=""),
+    "ffv1": Codec("bgr0", ("-level", "3", "-g", "1", "-slicecrc", "1", "-slices", "4"), quality=""),
+    "libvpx-vp9": Codec("yuv420p", ("-crf", "18", "-b:v", "0", "-row-mt", "1", "-cpu-used", "3")),
+    "h264_nvenc": Codec("yuv420p", (*NVENC, "-cq", "19"), quality="-cq"),
+    "hevc_nvenc": Codec("p010le", (*NVENC, "-cq", "21", "-tag:v", "hvc1"), quality="-cq"),
+    "av1_nvenc": Codec("p010le", (*NVENC, "-cq", "24"), quality="-cq"),
+    "h264_videotoolbox": Codec("yuv420p", ("-q:v", "70"), quality=""),
+}
+LAYERS = {  # by file type: what holds a picture and its alpha
+    ".mov": Codec("yuva444p10le", ("-profile:v", "4444", "-vendor", "apl0", "-alpha_bits", "16")),
+    ".mkv": Codec("gbrap16le", CODECS["ffv1"].options),
+    ".webm": Codec("yuva420p", (*CODECS["libvpx-vp9"].options, "-auto-alt-ref", "0")),
+}
+HARDWARE = ("h264_nvenc", "h264_videotoolbox")  # what `--codec hardware` looks for
+PREFERRED = ("yuv420p", "rgb24", "bgr24", "gbrp")  # of an encoder that is not in the table: what players can show
+FAST_START = ("-movflags", "+faststart")
+COMPRESSED = ("aac", "mp3", "ac3", "eac3", "alac")
+PCM = tuple(f"pcm_{kind}" for kind in ("s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be"))
+MP4 = Container("libx264", (*COMPRESSED, "mp2", "flac", "opus", "dts"), options=FAST_START)
+CONTAINERS = {
+    ".mp4": MP4,
+    ".m4v": MP4,
+    ".mov": Container("prores_ks", (*COMPRESSED, *PCM), options=FAST_START),
+    ".mkv": Container("ffv1", ("*",)),
+    ".webm": Container("libvpx-vp9", ("opus", "vorbis"), fallback="libopus"),
+    ".gif": Container("ffv1", ()),
+    ".webp": Container("ffv1", ()),
+}
+ANIMATIONS = (".gif", ".webp")  # encoded losslessly first, then turned into what they are
+
+
+def find_hardware_encoder() -> str:
+    """Return the first encoder among those of graphics cards that works on this machine.
+
+    Raises:
+        SinkError: none does.
+    """
+    for codec in HARDWARE:
+        black = ["-f", "lavfi", "-i", "color=size=256x256", "-frames:v", "1"]
+        try:
+            ffmpeg.run([*black, "-c:v", codec, *CODECS[codec].options, "-f", "null", "-"])
+        except ffmpeg.FFmpegError:
+            continue
+        return codec
+    raise SinkError(f"no hardware encoder works on this machine ({', '.join(HARDWARE)}): leave --codec hardware out")
+
+
+def is_rgb(pix_fmt: str) -> bool:
+    return pix_fmt.startswith(("gbr", "rgb", "bgr"))

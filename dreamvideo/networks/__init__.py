@@ -1,0 +1,1 @@
+"""Networks by name: loaded, cut at the layers in use, and made fast."""

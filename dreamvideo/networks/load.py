@@ -1,0 +1,83 @@
+"""The zoo: a network by name, cut after the deepest layer in use, as `features(image) -> {layer: activation}`.
+
+Everything a network needs to know about pixels (normalisation, precision, memory format) stays in here; outside,
+an image is float32 RGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+
+from ..errors import ModelError
+from . import timm_zoo, torchvision_zoo
+from .cut import worthwhile
+from .efficientnet_lite0 import OUTSIDE, load_lite0
+from .network import EMBEDDED, Network
+
+# What a network dreams of when the recipe names no layers: those that look best, or the field's habit.
+DEFAULT_LAYERS = {
+    EMBEDDED: "blocks.9=1,blocks.10=1",
+    "inception_v3": "Mixed_5d=0.2,Mixed_6a=3,Mixed_6b=2,Mixed_6c=1.5",  # Chollet's table, in torchvision's names
+    "googlenet": "inception4c=1",
+    "vgg16": "features.22=1",
+    "vgg19": "features.26=1",
+    "resnet50": "layer3=1",
+}
+
+
+def load_network(name: str, layers: Iterable[str], weights: str = "", dtype: torch.dtype = torch.float32) -> Network:
+    """Return the network `name`, cut after the deepest of `layers`, batch norm folded, frozen and channels-last.
+
+    Args:
+        name: "efficientnet-lite0" (embedded), any torchvision classification network, or "timm:" and any of timm's.
+        layers: the layers whose activations are wanted, by module path ("blocks.9", "layer3", "inception4c"), by step
+            of its graph ("layer3.0.bn1"), or "logits" for the scores of the classes, (1, classes, 1, 1). Inception v3
+            goes by Keras' names, too, and GoogLeNet by Caffe's. Activations come back by the names asked for.
+        weights: a state-dict file of one's own, or the name of weights that torchvision offers for the network
+            ("IMAGENET1K_V1"); empty for the network's published weights.
+        dtype: the precision the network computes in.
+
+    Raises:
+        ModelError: no such network or layer; a layer that is no map over the picture; a network that does not take
+            pictures of any size; weights that cannot be read, do not fit, or cannot be downloaded.
+    """
+    layers = list(layers)
+    if name == EMBEDDED:
+        network = load_lite0(layers, weights)
+    else:
+        network = (timm_zoo.load_timm if name.startswith(timm_zoo.PREFIX) else torchvision_zoo.load_torchvision)(
+            name, layers, weights
+        )
+    network.body.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+def network_layers(name: str) -> list[str]:
+    """Return the layers of a network that are worth showing, shallow to deep, 40 at most; no weights are needed.
+
+    Raises:
+        ModelError: no such network, or one that does not take pictures of any size.
+    """
+    if name == EMBEDDED:
+        return list(OUTSIDE)
+    return worthwhile(timm_zoo.stock(name) if name.startswith(timm_zoo.PREFIX) else torchvision_zoo.stock(name))
+
+
+def categories() -> list[str]:
+    """Return the names of ImageNet's 1,000 classes, in the order of the `logits` of networks trained on it."""
+    return torchvision_zoo.categories()
+
+
+def default_layers(name: str) -> str:
+    """Return the layer table a network dreams with unless told otherwise, as written after `--layers`.
+
+    Raises:
+        ModelError: there is none, or no such network.
+    """
+    if name not in DEFAULT_LAYERS:
+        there = network_layers(name)
+        deep, some = there[len(there) * 2 // 3], ", ".join(there[:: max(len(there) // 6, 1)])
+        raise ModelError(f"the network {name} has no default layers: name some, like --layers {deep}=1, of {some}")
+    return DEFAULT_LAYERS[name]

@@ -1,0 +1,96 @@
+"""torchvision's networks by name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..errors import ModelError
+from .cut import Stock, plan
+from .layer_names import nearest
+from .network import EMBEDDED, Network
+from .weights import fit, read_weights
+
+# GoogLeNet and Inception carry training-only classifiers, and undo the normalisation they were not trained with.
+EXTRAS = {"aux_logits": False, "init_weights": False, "transform_input": True}
+AUXILIARY = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
+
+
+def load_torchvision(name: str, layers: list[str], weights: str) -> Network:
+    """Return a torchvision network, cut after the deepest of `layers`.
+
+    Args:
+        name: as torchvision calls it.
+        layers: by module path, or step of its graph.
+        weights: empty for the best that torchvision offers, the name of others like "IMAGENET1K_V1", or a file.
+    """
+    import torchvision.models as zoo
+
+    kind = stock(name)
+    cut = plan(kind, layers)
+    offered = zoo.get_model_weights(name)
+    published = offered.__members__.get(weights) or offered.DEFAULT
+    if weights and weights not in offered.__members__:
+        model = _with_own_weights(kind, weights, list(offered.__members__))
+    else:
+        model = _download(kind, published)
+    transforms = published.transforms()
+    return Network(name, cut.cut(model), transforms.mean, transforms.std)
+
+
+def stock(name: str) -> Stock:
+    """Return a torchvision network as it comes.
+
+    Raises:
+        ModelError: there is none of this name.
+    """
+    import torchvision.models as zoo
+
+    check_network(name)
+    return Stock(name, lambda: zoo.get_model(name, weights=None, **(EXTRAS if name in AUXILIARY else {})))
+
+
+def _download(kind: Stock, published: Any) -> nn.Module:
+    try:
+        state = published.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except Exception as error:  # no network, a bad checksum, or a file in the cache that holds more than tensors
+        told = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ModelError(
+            f"the weights of {kind.name} could not be downloaded from {published.url} ({told}): bring the file "
+            f"yourself with --weights FILE.pth, or use the embedded network with --model {EMBEDDED}"
+        ) from error
+    return _fitted(kind, state, published.url)
+
+
+def _with_own_weights(kind: Stock, weights: str, offered: list[str]) -> nn.Module:
+    if re.fullmatch("[A-Z][A-Z0-9_]*", weights) and not Path(weights).exists():
+        raise ModelError(f"{kind.name} has no weights {weights!r}: there are {', '.join(offered)}, or name a file")
+    return _fitted(kind, read_weights(weights), weights)
+
+
+def _fitted(kind: Stock, state: dict[str, Tensor], path: str) -> nn.Module:
+    state = {k: v for k, v in state.items() if not k.startswith(AUXILIARY.get(kind.name, "\0"))}
+    if kind.name.startswith("densenet"):  # the published files are older than the names
+        state = {re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", k): v for k, v in state.items()}
+    model = kind.build()
+    fit(model, state, path)
+    return model
+
+
+def categories() -> list[str]:
+    """Return the names of ImageNet's 1,000 classes, in order."""
+    import torchvision.models as zoo
+
+    return list(zoo.ResNet18_Weights.DEFAULT.meta["categories"])
+
+
+def check_network(name: str) -> None:
+    """Raise a ModelError that names the nearest networks if there is none of this name."""
+    import torchvision.models as zoo
+
+    names = [EMBEDDED, *zoo.list_models(module=zoo)]
+    if name not in names:
+        raise ModelError(f"no network is called {name!r}{nearest(name, names)}")

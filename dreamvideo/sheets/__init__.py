@@ -1,0 +1,1 @@
+"""Contact sheets: one picture dreamed in many ways, each with the flag that makes it."""

@@ -1,0 +1,1 @@
+"""OVER TIME: the render loop, motion, and the dream carried from frame to frame."""

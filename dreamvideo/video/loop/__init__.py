@@ -1,0 +1,1 @@
+"""Loops: films whose last frame leads to their first."""

@@ -1,0 +1,82 @@
+"""A state as bytes: what a render goes on from after it was cut off, bit for bit. Tensors and numbers, no code."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from .state import State, TrackerState
+from .strength import StrengthControl, magnitude, rms
+
+SIZES = {"rms": rms, "magnitude": magnitude}  # what a control may measure with
+NUMBERS = "numbers"  # what all that is no tensor stands under, as JSON
+
+
+def state_to_bytes(state: State) -> bytes:
+    """Return a state as the bytes of a safetensors file."""
+    control, tracking = state.control, state.tracking
+    tensors: dict[str, Tensor | None] = {
+        "layer": state.layer,
+        "convergence": state.convergence,
+        "colour": control.colour,
+        "base": state.base,
+        "ahead": state.outpainted[1] if state.outpainted else None,
+        "luma": None if tracking.luma is None else torch.from_numpy(tracking.luma),
+    }
+    numbers: dict[str, Any] = {
+        "control": [control.level, control.goal, control.step_gain, control.reached, control.adrift],
+        "size": next(name for name, size in SIZES.items() if size is control.size),
+        "shares": dict(state.shares),
+        "outpainted": state.outpainted[0] if state.outpainted else None,
+        "index": state.index,
+        "tracking": [tracking.index, tracking.trusted],
+    }
+    if tracking.moving:
+        *masks, time = tracking.moving
+        tensors |= {name: torch.from_numpy(mask) for name, mask in zip(("peak", "mask"), masks, strict=True)}
+        numbers["moving"] = str(time)
+    kept = {name: tensor.cpu().contiguous().clone() for name, tensor in tensors.items() if tensor is not None}
+    kept[NUMBERS] = torch.frombuffer(bytearray(json.dumps(numbers).encode()), dtype=torch.uint8)
+    return save(kept)
+
+
+def state_from_bytes(data: bytes, device: torch.device) -> State:
+    """Return the state of `pack`'s bytes, on a device.
+
+    Raises:
+        ValueError: they are none, or damaged.
+    """
+    try:
+        tensors = load(data)
+        return _build_state(tensors, json.loads(tensors.pop(NUMBERS).numpy().tobytes()), device)
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise ValueError(f"this is no state of a render ({error})") from error
+
+
+def _build_state(tensors: dict[str, Tensor], numbers: dict[str, Any], device: torch.device) -> State:
+    there = {name: tensor.to(device) for name, tensor in tensors.items() if name not in ("luma", "peak", "mask")}
+    level, goal, step_gain, reached, adrift = numbers["control"]
+    control = StrengthControl(level, goal, there["colour"], step_gain, reached, adrift, SIZES[numbers["size"]])
+    index, trusted = numbers["tracking"]
+    tracking = TrackerState(index, tensors["luma"].numpy() if "luma" in tensors else None, trusted)
+    if "moving" in numbers:
+        tracking = replace(
+            tracking, moving=(tensors["peak"].numpy(), tensors["mask"].numpy(), Fraction(numbers["moving"]))
+        )
+    return State(
+        there["layer"],
+        there["convergence"],
+        control,
+        numbers["shares"],
+        there.get("base"),
+        None if numbers["outpainted"] is None else (numbers["outpainted"], there["ahead"]),
+        numbers["index"],
+        tracking,
+    )

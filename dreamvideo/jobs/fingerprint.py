@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,8 @@ from ..errors import DreamError
 from ..media.local_files import check_file
 from ..media.paths import holds_frames, sequence_files
 from ..networks.device import pick_device, pick_precision
-from ..recipe import Recipe, guides
+from ..recipe import Recipe, input_files
 from .plan import Plan
-from .setup import SOURCE
 
 READ = 2**24  # bytes of a file that are read at its beginning, at its end, and in between, to know it again
 BETWEEN = 64  # places in between, a MiB each
@@ -97,34 +95,10 @@ def environment(recipe: Recipe) -> Environment:
 def inputs(source: str, recipe: Recipe) -> dict[str, str]:
     """Return every path that a render reads, absolute, and a digest of what it holds."""
     found = {}
-    for path in (source, *_paths(recipe)):
+    for path in (source, *sorted(set(input_files(recipe)))):
         if os.path.exists(path) or holds_frames(path):
             found[os.path.abspath(path)] = file_digest(path)
     return found
-
-
-def _paths(recipe: Recipe) -> list[str]:
-    led = [path for path, _ in guides(recipe.network.guide)]
-    beside = {recipe.network.weights, recipe.music.music, recipe.temporal.cuts, recipe.finish.mask}
-    return [*led, *sorted(beside - {"", SOURCE, "auto", "none"})]
-
-
-def located(recipe: Recipe, where: Callable[[str], str]) -> Recipe:
-    """Return a recipe whose files lie elsewhere: `where` tells for a path, and for what else may stand for one."""
-
-    def to(path: str) -> str:
-        return where(path) if path else path
-
-    network, music, cuts = recipe.network, recipe.music.music, recipe.temporal.cuts
-    led = ",".join(f"{to(path)}={weight}" if weight else to(path) for path, weight in guides(network.guide))
-    return recipe.merge(
-        {
-            "network": {"guide": led, "weights": to(network.weights)},
-            "music": {"music": music if music == SOURCE else to(music)},
-            "temporal": {"cuts": cuts if cuts in ("auto", "none") else to(cuts)},
-            "finish": {"mask": to(recipe.finish.mask)},
-        }
-    )
 
 
 def absolute(path: str) -> str:

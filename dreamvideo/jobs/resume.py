@@ -14,10 +14,10 @@ from ..curves.animate import Animation
 from ..errors import DreamError, RecipeError, SourceError
 from ..media.readers.frame import Frame, Source
 from ..media.segment import checksum
-from ..recipe import Recipe, parse_time
+from ..recipe import Recipe, parse_time, with_files
 from ..video import camera, shots
 from .events import Event, Listener, Stop
-from .fingerprint import Environment, absolute, differences, file_digest, inputs, located
+from .fingerprint import Environment, absolute, differences, file_digest, inputs
 from .plan import Part, Plan, Request
 from .run_folder import RunFolder
 from .setup import Setup
@@ -49,7 +49,7 @@ def new_plan(wanted: Request, setup: Setup, depth: int, folder: RunFolder, means
         layer_out=wanted.layer_out and os.path.abspath(wanted.layer_out),
         save_octaves=wanted.save_octaves and os.path.abspath(wanted.save_octaves),
         keep=str((wanted.keep or folder.path).absolute()),
-        parts=(Part(0, located(recipe, absolute).to_toml()),),
+        parts=(Part(0, with_files(recipe, absolute).to_toml()),),
         made_with=means.made_with,
         inputs=inputs(wanted.source, recipe),
         width=info.width,

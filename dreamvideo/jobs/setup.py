@@ -20,12 +20,11 @@ from ..media.probe import song_codec
 from ..media.readers.frame import DEFAULT_RATE, Frame
 from ..media.readers.source import open_source
 from ..media.synced_reader import SyncedReader
-from ..recipe import Recipe, parse_rate
+from ..recipe import SOURCE_MUSIC, Recipe, parse_rate
 
 FLOW = Fraction(3, 4)  # s over which the end of a film's loop flows into its beginning
 TAIL_ZOOM = 1.5  # times a second that a film's last frame goes on zooming, unless told
 PLOTTED = Fraction(10)  # s drawn of a recipe that belongs to nothing that has a length
-SOURCE = "source"  # the music of a film that is its own
 
 
 @dataclass(frozen=True)
@@ -123,9 +122,9 @@ class _Song:
 def _song(source: Info, recipe: Recipe) -> _Song | None:
     """Return the song that takes the place of the source's own sound, if there is one."""
     path = recipe.music.music
-    if path == SOURCE and not source.sound:
+    if path == SOURCE_MUSIC and not source.sound:
         raise SourceError(f"{source.path} holds no sound to be its music: give --music song.mp3")
-    if not path or path == SOURCE:
+    if not path or path == SOURCE_MUSIC:
         return None
     return _Song(path, song_codec(path), Fraction(len(audio.decode(path)), audio.RATE))
 
@@ -176,7 +175,7 @@ def _loop_info(source: Info, info: Info, seconds: Fraction, notices: list[str]) 
 def _timeline(source: Info, info: Info, source_frames: int, recipe: Recipe, keep: Path | None) -> Timeline:
     sound: Sound | None = None
     if recipe.music.music and needs_analysis(recipe):
-        if recipe.music.music == SOURCE:
+        if recipe.music.music == SOURCE_MUSIC:
             sound = audio.analyse(source.path, source.start + source.delay, info.count / info.rate, keep)
         else:
             sound = audio.analyse(recipe.music.music, keep=keep)
@@ -215,7 +214,7 @@ def timeline_of(recipe: Recipe, source: str = "", keep: Path | None = None) -> T
             return set_up(opened.info, recipe, "film.mp4", keep).timeline
     rate = parse_rate(recipe.clip.fps) or DEFAULT_RATE
     seconds, sound = Fraction(recipe.clip.seconds).limit_denominator(10**6), None
-    if recipe.music.music == SOURCE:
+    if recipe.music.music == SOURCE_MUSIC:
         raise RecipeError("the recipe's music is that of its film: name the film, too, with --source film.mp4")
     if recipe.music.music:
         seconds = seconds or Fraction(len(audio.decode(recipe.music.music)), audio.RATE)

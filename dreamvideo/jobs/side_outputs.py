@@ -19,7 +19,7 @@ from ..media.pixels import Pixels, quantise, to_tensor
 from ..media.readers.frame import Frame
 from ..media.writers.pictures import save_picture
 from ..media.writers.sink import Sink, open_sink
-from ..recipe import Encoding, Recipe, guides
+from ..recipe import Encoding, Recipe, input_files
 from ..video import camera
 
 if TYPE_CHECKING:
@@ -120,12 +120,12 @@ def check_not_input(output: str, recipe: Recipe) -> None:
     Raises:
         SinkError: it is.
     """
-    led = [path for path, _ in guides(recipe.network.guide)]
-    for path in (*led, recipe.network.weights, recipe.music.music, recipe.temporal.cuts, recipe.finish.mask):
-        if path and os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output):
+    for path in input_files(recipe):
+        if not os.path.exists(path) and not holds_frames(path):
+            continue
+        if os.path.exists(output) and os.path.exists(path) and os.path.samefile(path, output):
             raise SinkError(f"{output} is an input itself: give the output another name")
-    for path in filter(None, (*led, recipe.finish.mask)) if takes_frames(output) else ():
-        if _holds(path, Path(frame_pattern(output))):
+        if takes_frames(output) and _holds(path, Path(frame_pattern(output))):
             raise SinkError(f"{output} would replace pictures of {path}: give another folder or pattern")
 
 

@@ -53,15 +53,43 @@ def check_new_file(path: str, overwrite: bool, kinds: tuple[str, ...]) -> None:
         raise SinkError(f"cannot write into {folder}: give another folder")
 
 
-def write_file(path: str | Path, data: bytes) -> None:
+def write_file(path: str | Path, data: bytes, durable: bool = False) -> None:
     """Write a file, whole or not at all.
+
+    Args:
+        path: there or not yet; what stands there is replaced.
+        data: all of it.
+        durable: whether it has to outlast a loss of power from here on.
 
     Raises:
         SinkError: it cannot be written.
     """
-    partial = f"{path}.part"
+    partial = Path(f"{path}.part")
     try:
-        Path(partial).write_bytes(data)
-        os.replace(partial, path)
+        partial.write_bytes(data)
+        move_file(partial, Path(path), durable)
     except OSError as error:
-        raise SinkError(f"cannot write {path} ({error.strerror}): choose another place") from error
+        partial.unlink(missing_ok=True)
+        raise SinkError(
+            f"cannot write {path} ({error.strerror}): is the disk full, or the folder protected?"
+        ) from error
+
+
+def move_file(source: Path, target: Path, durable: bool = False) -> None:
+    """Rename a file within one disk, over what stands there; `durable` as for `write_file`."""
+    if durable:
+        flush_to_disk(source)
+    os.replace(source, target)
+    if durable:
+        flush_to_disk(target.parent)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until a file, or the list of names in a folder, is on the disk and not only on its way there."""
+    if os.name != "posix" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

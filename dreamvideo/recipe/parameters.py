@@ -6,17 +6,27 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal, Union
 
+SOURCE_MUSIC = "source"  # the music of a film that is its own sound
+
 
 @dataclass(frozen=True)
 class Param:
-    """What a number or word means: its help line (with the unit), the range it must lie in, and whether a curve may
-    stand for it.
+    """What a parameter means.
+
+    Attributes:
+        help: its help line, with the unit.
+        low, high: the range that a number must lie in.
+        curve: whether a curve may stand in the number's place.
+        file: whether it names a file that a render reads.
+        words: what may stand there without naming a file.
     """
 
     help: str
     low: float = -math.inf
     high: float = math.inf
     curve: bool = False
+    file: bool = False
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -26,10 +36,13 @@ class Network:
     model: Annotated[str, Param("network: the embedded efficientnet-lite0, any of torchvision's, or timm:NAME")] = (
         "efficientnet-lite0"
     )
-    weights: Annotated[str, Param("file (.pth, .safetensors), or IMAGENET1K_V1 and the like (empty: the latest)")] = ""
+    weights: Annotated[
+        str, Param("file (.pth, .safetensors), or IMAGENET1K_V1 and the like (empty: the latest)", file=True)
+    ] = ""
     layers: Annotated[str, Param("what to dream of: blocks.9=1,blocks.10=1 (empty: the network's best)")] = ""
     guide: Annotated[
-        str, Param("picture or film whose shapes and textures the dream takes on; several: a.jpg=1,b.mp4=0.5")
+        str,
+        Param("picture or film whose shapes and textures the dream takes on; several: a.jpg=1,b.mp4=0.5", file=True),
     ] = ""
     guide_weight: Annotated[float, Param("how much it leads: 0 not at all, 1 alone", 0, 1, True)] = 1.0
     guide_form: Annotated[
@@ -86,7 +99,14 @@ class Temporal:
         Literal["dis", "variational", "none"],
         Param("optical flow that carries it; variational: slower, better on grain; none: every frame dreamed alone"),
     ] = "dis"
-    cuts: Annotated[str, Param("where shots begin: auto, none, or a CSV file of times; each dreams afresh")] = "auto"
+    cuts: Annotated[
+        str,
+        Param(
+            "where shots begin: auto, none, or a CSV file of times; each dreams afresh",
+            file=True,
+            words=("auto", "none"),
+        ),
+    ] = "auto"
     morph: Annotated[
         float, Param("how fast it changes where nothing moves: 0 frozen to the surface, 1 alive", 0, 1, curve=True)
     ] = 0.0
@@ -126,7 +146,12 @@ class Camera:
 class Music:
     """What is heard, and what curves hear."""
 
-    music: Annotated[str, Param("song to cut to and to play: an audio file, or source for the film's own")] = ""
+    music: Annotated[
+        str,
+        Param(
+            "song to cut to and to play: an audio file, or source for the film's own", file=True, words=(SOURCE_MUSIC,)
+        ),
+    ] = ""
     bpm: Annotated[float, Param("beats per minute, where they are known better than heard; 0: listen", 0, 1000)] = 0.0
 
 
@@ -146,7 +171,9 @@ class Finish:
     keep_color: Annotated[
         bool, Param("change luminance only: hue and chroma stay the frame's, but where white or black leave no room")
     ] = False
-    mask: Annotated[str, Param("where it dreams: a still, film or frames; white dreams, black does not")] = ""
+    mask: Annotated[str, Param("where it dreams: a still, film or frames; white dreams, black does not", file=True)] = (
+        ""
+    )
     mask_from: Annotated[
         Literal["none", "luma", "motion", "edges"],
         Param("where it dreams, by the frame itself: what is bright, what moves, what is near edges"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -170,3 +170,28 @@ def _normalised(default: Any, value: Any) -> Any:
         return keyframes.flattened(value)
     is_whole = isinstance(default, int) and not isinstance(default, bool)
     return int(value) if is_whole and isinstance(value, float) and value.is_integer() else value
+
+
+def input_files(recipe: Recipe) -> list[str]:
+    """Return the paths of all files that a recipe reads: weights, guides, mask, music, cuts; as they are written."""
+    paths: list[str] = []
+    for section, key, _, param in parameters():
+        value = getattr(getattr(recipe, section), key)
+        if param.file and value and value not in param.words:
+            paths += [path for path, _ in guides(value)] if key == "guide" else [value]
+    return paths
+
+
+def with_files(recipe: Recipe, where: Callable[[str], str]) -> Recipe:
+    """Return a recipe whose files lie elsewhere: `where` tells the new path of each (see `input_files`)."""
+    moved: dict[str, dict[str, str]] = {}
+    for section, key, _, param in parameters():
+        value = getattr(getattr(recipe, section), key)
+        if not param.file or not value or value in param.words:
+            continue
+        if key == "guide":
+            value = ",".join(f"{where(path)}={weight}" if weight else where(path) for path, weight in guides(value))
+        else:
+            value = where(value)
+        moved.setdefault(section, {})[key] = value
+    return recipe.merge(moved)

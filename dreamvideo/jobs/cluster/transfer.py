@@ -16,9 +16,9 @@ from filelock import FileLock
 
 from ...errors import DreamError, SinkError, SourceError
 from ...media.paths import holds_frames, sequence_files
-from ..fingerprint import file_digest, located
+from ...recipe import SOURCE_MUSIC, with_files
+from ..fingerprint import file_digest
 from ..plan import Plan
-from ..setup import SOURCE
 
 BLOCK = 2**26  # bytes that travel at once
 KEPT = 30 * 86_400  # s after which what nobody has asked for is removed
@@ -36,7 +36,7 @@ def needed(plan: Plan) -> dict[str, str]:
 def _heard(plan: Plan) -> set[str]:
     """Return the globs of what is kept of a plan's music (see `audio.analyse`)."""
     songs = {plan.recipe(part.first).music.music for part in plan.parts} - {""}
-    names = {Path(plan.source if song == SOURCE else song).stem for song in songs}
+    names = {Path(plan.source if song == SOURCE_MUSIC else song).stem for song in songs}
     return {str(Path(glob.escape(plan.keep)) / f"{glob.escape(name)}-*.sound.npz") for name in names}
 
 
@@ -143,6 +143,6 @@ def unpacked(plan: Plan, where: Mapping[str, str], keep: Path) -> Plan:
     def to(path: str) -> str:
         return where.get(path, path)
 
-    parts = tuple(replace(part, recipe=located(plan.recipe(part.first), to).to_toml()) for part in plan.parts)
+    parts = tuple(replace(part, recipe=with_files(plan.recipe(part.first), to).to_toml()) for part in plan.parts)
     inputs = {to(path): wanted for path, wanted in plan.inputs.items()}
     return replace(plan, source=to(plan.source), keep=str(keep), parts=parts, inputs=inputs)

@@ -1,64 +1,66 @@
-"""Everything dreamvideo raises on purpose, in one tree.
+"""The errors that dreamvideo raises on purpose, and helpers that keep their messages to one safe line.
 
-DreamError                what a user can mend; its message is one line that names the thing and the remedy
-├── RecipeError           a parameter, recipe file or layer table that cannot be used
-├── SourceError           an input that cannot be found, opened or decoded
+DreamError                base class: something the user can fix; the message names the problem and the fix
+├── RecipeError           a parameter, recipe file or list of layers that cannot be used
+├── SourceError           an input that is missing or cannot be opened or decoded
 ├── SinkError             an output that cannot be written, or an encoder that failed
-└── ModelError            a network, layer or weights file that cannot be had
+└── ModelError            a network, layer or weights file that is missing or does not fit
 """
 
 from __future__ import annotations
 
 import reprlib
 
-LONGEST = 2000  # characters of a message that are shown
+MAX_MESSAGE = 2000  # characters; longer messages are cut
+MAX_VALUE = 60  # characters of a value that a message repeats
 
 
 class DreamError(Exception):
-    """Base of every error that a user can mend; as text it is one line, whatever names and values it repeats."""
+    """Base of every error that a user can fix; `str(error)` is always one line (see `one_line`)."""
 
     def __str__(self) -> str:
-        return plain(super().__str__())
+        return one_line(super().__str__())
 
 
 class RecipeError(DreamError):
-    """A parameter is out of range, unknown, or cannot be read."""
+    """A parameter is unknown, out of range or unreadable."""
 
 
 class SourceError(DreamError):
-    """The input is missing, is no picture or film, or holds nothing that decodes."""
+    """The input is missing, is not an image, film or sound file, or cannot be decoded."""
 
 
 class SinkError(DreamError):
-    """The output exists already, cannot be written, or its encoder failed."""
+    """The output exists already or cannot be written, or its encoder failed."""
 
 
 class ModelError(DreamError):
-    """The network, one of its layers, or its weights cannot be had."""
+    """The network, one of its layers or its weights are missing or do not fit."""
 
 
-def plain(text: str) -> str:
-    """Return a text as one line, not too long, that a terminal takes for nothing but text (see `harmless`)."""
-    line = harmless(" ".join(text.split()))
-    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+def one_line(text: str) -> str:
+    """Return a text as one line of at most `MAX_MESSAGE` characters, safe to print on a terminal (see `escaped`)."""
+    line = escaped(" ".join(text.split()))
+    return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1] + "…"
 
 
-def harmless(text: str) -> str:
-    r"""Return a text with all that is not printed, escape sequences above all, written out: as TOML does, `\u001b`, so
-    that a recipe stays the same recipe. Lines and tabs stay.
+def escaped(text: str) -> str:
+    r"""Return a text with every unprintable character, such as a terminal escape, written as in TOML: `\u001b`.
+
+    Newlines and tabs are kept, so a recipe in TOML still means the same.
     """
-    return "".join(c if c.isprintable() or c in "\n\t" else _written_out(ord(c)) for c in text)
+    return "".join(c if c.isprintable() or c in "\n\t" else _escape(ord(c)) for c in text)
 
 
-def _written_out(code: int) -> str:
+def _escape(code: int) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def shown(value: object) -> str:
-    """Return a value as a message repeats it: short, however long or deep it is."""
+def shortened(value: object) -> str:
+    """Return the `repr` of a value, cut to a length that fits into a message, however long or nested it is."""
     short = reprlib.Repr()
-    short.maxstring = short.maxother = 60
+    short.maxstring = short.maxother = MAX_VALUE
     try:
         return short.repr(value)
-    except ValueError:  # Python writes out no number of thousands of digits
-        return "a number without an end"
+    except ValueError:  # Python refuses to print integers of thousands of digits
+        return "a number too long to print"

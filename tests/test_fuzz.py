@@ -59,7 +59,7 @@ def read(function: Callable[..., Any], *given: Any) -> Any:
         told = str(error)
         assert told.strip()
         assert told.isprintable()
-        assert len(told) <= errors.LONGEST
+        assert len(told) <= errors.MAX_MESSAGE
     return None
 
 
@@ -390,7 +390,7 @@ RECIPES = st.fixed_dictionaries(
 def test_recipes_are_read_as_they_are_written(tables: dict[str, dict[str, Any]]) -> None:
     asked = Recipe().merge(tables)
     assert Recipe.from_toml(asked.to_toml()) == asked
-    assert Recipe.from_toml(errors.harmless(asked.to_toml())) == asked
+    assert Recipe.from_toml(errors.escaped(asked.to_toml())) == asked
     assert Recipe().merge(asked.differences()) == asked
 
 

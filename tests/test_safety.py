@@ -23,7 +23,7 @@ import dreamvideo
 from dreamvideo import DreamError, ModelError, Recipe, RecipeError, open_source
 from dreamvideo.cli.main import main
 from dreamvideo.curves import expressions
-from dreamvideo.errors import harmless, plain
+from dreamvideo.errors import escaped, one_line
 from dreamvideo.media.metadata import read_recipe, with_comment
 from dreamvideo.networks.load import load_network
 
@@ -258,7 +258,7 @@ def test_a_recipe_in_a_file_is_printed_and_read_as_data(
 
 def test_what_is_shown_is_the_same_recipe() -> None:
     recipe = Recipe().merge({"finish": {"mask": f"a{TITLE}\u200d\U000e0001\x9b\x7f.png"}})
-    shown = harmless(recipe.to_toml())
+    shown = escaped(recipe.to_toml())
     assert all(c.isprintable() for c in shown.replace("\n", ""))
     assert Recipe.from_toml(shown) == recipe
 
@@ -308,7 +308,7 @@ def test_no_flag_of_the_parser_replaces_a_file(tmp_path: Path) -> None:
 
 def test_an_error_is_one_line_of_plain_text() -> None:
     assert str(DreamError(f"no\nsuch\t{TITLE} file")) == r"no such \u001b]0;owned\u0007\u001b[2J file"
-    assert plain("ö, 日本, 🐶") == "ö, 日本, 🐶"
+    assert one_line("ö, 日本, 🐶") == "ö, 日本, 🐶"
     assert len(str(DreamError("x" * 10**6))) < 10**4
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from ..curves import expressions, syntax
-from ..errors import DreamError, plain
+from ..errors import DreamError, one_line
 from ..recipe import Recipe, parameters, preset_tables, read_tables
 
 T = TypeVar("T", bound="Start")
@@ -104,7 +104,7 @@ def read(kind: Any, prog: str, description: str, argv: list[str]) -> Any:
     except SystemExit as usage:
         if usage.code:
             words = " ".join(told.getvalue().translate(str.maketrans("", "", "╭╮╰╯─│")).split())
-            print(f"dreamvideo: {plain(words.removeprefix('Parsing error '))}", file=sys.stderr)
+            print(f"dreamvideo: {one_line(words.removeprefix('Parsing error '))}", file=sys.stderr)
         raise
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from ..errors import harmless, plain
+from ..errors import escaped, one_line
 from ..recipe import Recipe
 from . import flags
 from .terminal import Progress
@@ -62,8 +62,8 @@ def measure(argv: list[str]) -> int:
             truth=asked.flow_truth or None, alone=asked.alone, loop=asked.loop, on_event=progress,
         )  # fmt: skip
     for notice in measured.notices:
-        print(f"dreamvideo: {plain(notice)}", file=sys.stderr)
-    print(harmless(measured.text()))
+        print(f"dreamvideo: {one_line(notice)}", file=sys.stderr)
+    print(escaped(measured.text()))
     for path in filter(None, (asked.json, asked.report)):
         measured.save(path, asked.overwrite)
     return 0

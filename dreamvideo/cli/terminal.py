@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..errors import plain
+from ..errors import one_line
 
 if TYPE_CHECKING:
     from ..jobs.events import Event
@@ -21,7 +21,7 @@ STOPS = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, a polite kill, a terminal tha
 def say(text: str) -> None:
     """Print a line to standard error; where that is closed, nobody reads it, and the work goes on."""
     with contextlib.suppress(OSError, ValueError):
-        print(plain(text), file=sys.stderr, flush=True)
+        print(one_line(text), file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -45,7 +45,7 @@ class Progress:
         from tqdm import tqdm
 
         if event.notice:
-            tqdm.write(f"dreamvideo: {plain(event.notice)}", file=sys.stderr)
+            tqdm.write(f"dreamvideo: {one_line(event.notice)}", file=sys.stderr)
             return
         key = event.phase or event.worker
         if event.worker and key not in self._bars and len(self._bars) > BARS:

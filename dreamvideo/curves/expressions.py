@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
-from ..errors import RecipeError, shown
+from ..errors import RecipeError, shortened
 
 Curve = Union[float, str, dict[str, Any]]  # as it is written: a number, an expression, keyframes
 LONGEST, DEEPEST = 2000, 300  # characters and nodes of an expression
@@ -50,7 +50,7 @@ def check_names(named: Mapping[str, Curve]) -> None:
         raise RecipeError(f"{len(named)} curves are too many: {MOST_CURVES} may have names")
     for name in named:
         if name in NAMES or name in FUNCTIONS or name == "pi" or not _can_be_named(name):
-            raise RecipeError(f"a curve cannot be called {shown(name)}: take another word, like kick")
+            raise RecipeError(f"a curve cannot be called {shortened(name)}: take another word, like kick")
 
 
 def _can_be_named(name: object) -> bool:
@@ -110,7 +110,7 @@ def parse_expression(text: str, named: Iterable[str] = ()) -> ast.Expression:
             _check_call(node, text)
         elif isinstance(node, ast.Constant):
             if not is_number(node.value):
-                raise RecipeError(f"the curve {quoted_curve(text)} holds {shown(node.value)}, which is no number")
+                raise RecipeError(f"the curve {quoted_curve(text)} holds {shortened(node.value)}, which is no number")
         elif isinstance(node, ast.Compare) and len(node.ops) > 1:
             raise RecipeError(f"the curve {quoted_curve(text)} compares more than two things at once: compare two")
         elif not isinstance(node, ALLOWED):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import RecipeError, shown
+from ..errors import RecipeError, shortened
 from .expressions import is_number
 
 MOST_KEYFRAMES = 10_000  # of one curve
@@ -26,7 +26,7 @@ def moment(text: str) -> tuple[float, str]:
     """
     found = MOMENT.fullmatch(text.strip())
     if not found or (":" in text) == bool(found[4]):
-        raise RecipeError(f"cannot read the moment {shown(text)}: write 4s, 1:30, 25%, 8 beats or 2 bars")
+        raise RecipeError(f"cannot read the moment {shortened(text)}: write 4s, 1:30, 25%, 8 beats or 2 bars")
     hours, minutes, seconds, unit = found.groups()
     number = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
     return number, (unit or "s").rstrip("s") or "s"
@@ -49,7 +49,9 @@ def read_keyframes(keyframes: Mapping[str, Any]) -> list[tuple[str, float, str]]
     for when, value in flat.items():
         number, ease = value if isinstance(value, list) and len(value) == 2 else (value, usual)
         if not is_number(number):
-            raise RecipeError(f"the keyframe {shown(when)} is {shown(number)}: give a number, or [number, 'hold']")
+            raise RecipeError(
+                f"the keyframe {shortened(when)} is {shortened(number)}: give a number, or [number, 'hold']"
+            )
         bezier_handles(ease)
         at, unit = moment(when)
         if at <= last.get(unit, -1):
@@ -62,7 +64,7 @@ def read_keyframes(keyframes: Mapping[str, Any]) -> list[tuple[str, float, str]]
 def flattened(keyframes: Mapping[str, Any]) -> dict[str, Any]:
     """Return keyframes by their moments: undo what TOML makes of the bare key 1.5s: a table `1` with `5s` in it."""
     flat: dict[str, Any] = {}
-    for key, value in ((key if isinstance(key, str) else shown(key), value) for key, value in keyframes.items()):
+    for key, value in ((key if isinstance(key, str) else shortened(key), value) for key, value in keyframes.items()):
         if isinstance(value, dict) and key.isdigit():
             flat |= {f"{key}.{rest}": inner for rest, inner in value.items()}
         else:
@@ -86,6 +88,6 @@ def bezier_handles(ease: object) -> tuple[float, float, float, float] | None:
     if not (0 <= x1 <= 1 and 0 <= x2 <= 1):
         names = ", ".join(EASES)
         raise RecipeError(
-            f"no ease is called {shown(ease)}: there is {names}, and bezier(0.4, 0, 0.2, 1) with x in 0 … 1"
+            f"no ease is called {shortened(ease)}: there is {names}, and bezier(0.4, 0, 0.2, 1) with x in 0 … 1"
         )
     return x1, y1, x2, y2

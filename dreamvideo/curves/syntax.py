@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable
 from typing import Any
 
-from ..errors import RecipeError, shown
+from ..errors import RecipeError, shortened
 from .expressions import COUNTERS, Curve, is_number, parse_expression
 from .keyframes import moment, read_keyframes
 
@@ -32,7 +32,7 @@ def check(curve: Curve, named: Iterable[str] = ()) -> None:
     elif isinstance(curve, str):
         parse_expression(curve, named)
     elif not is_number(curve):
-        raise RecipeError(f"{shown(curve)} is no finite number")
+        raise RecipeError(f"{shortened(curve)} is no finite number")
 
 
 def names_used(curve: Curve, named: Iterable[str] = ()) -> set[str]:
@@ -66,7 +66,7 @@ def read_curve(text: str) -> Curve:
         return dict(read_toml(f"v = {text}")["v"])
     except ValueError as error:
         raise RecipeError(
-            f"cannot read the keyframes {shown(text)}: write {{0s = 1, 4s = 2, ease = 'smooth'}}"
+            f"cannot read the keyframes {shortened(text)}: write {{0s = 1, 4s = 2, ease = 'smooth'}}"
         ) from error
 
 

@@ -12,7 +12,7 @@ import re
 import psutil
 import torch
 
-from ..errors import RecipeError, shown
+from ..errors import RecipeError, shortened
 
 SHARE = 0.7  # of the machine's memory, that is made use of
 HELD = 0.9e9  # bytes that a process holds beside what its frames take, where it is one of several
@@ -45,7 +45,7 @@ def parse_memory(text: str) -> float:
         return math.inf
     match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kmgt])i?b?", text.strip().lower(), re.ASCII)
     if not match:
-        raise RecipeError(f"cannot read the memory {shown(text)}: write 4GB, 800MB or auto")
+        raise RecipeError(f"cannot read the memory {shortened(text)}: write 4GB, 800MB or auto")
     return float(match[1]) * 1000 ** (1 + "kmgt".index(match[2]))
 
 

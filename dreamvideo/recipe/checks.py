@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
 from ..curves import expressions, syntax
-from ..errors import RecipeError, shown
+from ..errors import RecipeError, shortened
 from .parameters import Param
 
 LONGEST = 4096  # characters of a text; of a file's name the system takes no more
@@ -18,7 +18,7 @@ KINDS = {str: "text", bool: "true or false", int: "a whole number", float: "a nu
 def check_value(name: str, value: Any, kind: Any, param: Param) -> None:
     if not any(_is(value, choice) for choice in _choices(kind)):
         wanted = " or ".join(KINDS[c] if isinstance(c, type) else repr(c) for c in _choices(kind) if c)
-        raise RecipeError(f"{name} = {shown(value)} must be {wanted}")
+        raise RecipeError(f"{name} = {shortened(value)} must be {wanted}")
     if isinstance(value, str):
         _check_text(name, value)
     if isinstance(value, (int, float)) and not param.low <= value <= param.high:
@@ -30,12 +30,12 @@ def _check_text(name: str, text: str) -> None:
     if len(text) > (most := TABLES.get(name, LONGEST)):
         raise RecipeError(f"{name} has {len(text)} characters: {most} are let in")
     if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
-        raise RecipeError(f"{name} = {shown(text)} is no UTF-8: rename the file")
+        raise RecipeError(f"{name} = {shortened(text)} is no UTF-8: rename the file")
 
 
 def check_curve(name: str, curve: Any, named: Mapping[str, Any], param: Param | None = None) -> None:
     if isinstance(curve, bool) or not isinstance(curve, (int, float, str, dict)):
-        raise RecipeError(f"{name} = {shown(curve)} must be a number, an expression or keyframes")
+        raise RecipeError(f"{name} = {shortened(curve)} must be a number, an expression or keyframes")
     try:
         syntax.check(curve, list(named))
     except RecipeError as error:

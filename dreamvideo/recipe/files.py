@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..curves import syntax
-from ..errors import RecipeError, shown
+from ..errors import RecipeError, shortened
 
 
 def read_tables(path: str | Path) -> dict[str, dict[str, Any]]:
@@ -66,5 +66,7 @@ def tables_of(text: str, name: str = "the recipe") -> dict[str, dict[str, Any]]:
         raise RecipeError(f"{name} is no valid TOML: {error}") from error
     for section, table in tables.items():
         if not isinstance(table, dict):
-            raise RecipeError(f"{shown(section)} in {name} stands outside a section: write it under one, like [dream]")
+            raise RecipeError(
+                f"{shortened(section)} in {name} stands outside a section: write it under one, like [dream]"
+            )
     return tables

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints
 import tomli_w
 
 from ..curves import expressions, keyframes, syntax, weights
-from ..errors import RecipeError, shown
+from ..errors import RecipeError, shortened
 from .checks import check_curve, check_value
 from .files import read_tables, tables_of
 from .parameters import Camera, Clip, Dream, Encoding, Finish, Music, Network, Param, Temporal
@@ -107,7 +107,7 @@ class Recipe:
         path, equals, value = assignment.partition("=")
         section, dot, key = path.strip().partition(".")
         if not (equals and dot):
-            raise RecipeError(f"cannot read {shown(assignment)}: write section.key=value, like dream.step=0.02")
+            raise RecipeError(f"cannot read {shortened(assignment)}: write section.key=value, like dream.step=0.02")
         try:
             read = syntax.read_toml(f"v = {value}")["v"]
         except ValueError:
@@ -151,7 +151,7 @@ def parameters() -> Iterator[tuple[str, str, Any, Param]]:
 
 def _table(name: str, table: Any) -> Mapping[Any, Any]:
     if not isinstance(table, Mapping):
-        raise RecipeError(f"{name} is {shown(table)}: it must be a table, of names and what they stand for")
+        raise RecipeError(f"{name} is {shortened(table)}: it must be a table, of names and what they stand for")
     return table
 
 
@@ -160,7 +160,7 @@ def _field(owner: Any, key: Any, what: str) -> Any:
     if key not in known:
         word = key[: expressions.SHOWN] if isinstance(key, str) else ""
         near = difflib.get_close_matches(word, known, n=1, cutoff=0.5) or known
-        raise RecipeError(f"the recipe has no {what} called {shown(key)}: did you mean {' or '.join(near)}?")
+        raise RecipeError(f"the recipe has no {what} called {shortened(key)}: did you mean {' or '.join(near)}?")
     return getattr(owner, key)
 
 

@@ -6,7 +6,7 @@ import functools
 import re
 from fractions import Fraction
 
-from ..errors import RecipeError, shown
+from ..errors import RecipeError, shortened
 
 SLOWEST = Fraction(1, 100)  # frames per second: curves are known at 240 points a second, whatever the rate
 TIME = re.compile(r"\d{1,12}(\.\d{0,30})?|\.\d{1,30}", re.ASCII)
@@ -23,7 +23,7 @@ def parse_time(text: str) -> Fraction | None:
         return None
     parts = [part.strip() for part in text.split(":")]
     if len(parts) > 3 or not all(map(TIME.fullmatch, parts)):
-        raise RecipeError(f"cannot read the time {shown(text)}: write seconds or mm:ss.s, like 83.5 or 1:23.5")
+        raise RecipeError(f"cannot read the time {shortened(text)}: write seconds or mm:ss.s, like 83.5 or 1:23.5")
     return functools.reduce(lambda whole, part: whole * 60 + Fraction(part), parts, Fraction(0))
 
 
@@ -40,5 +40,5 @@ def parse_rate(text: str) -> Fraction | None:
     except ZeroDivisionError:
         rate = Fraction(0)
     if not SLOWEST <= rate <= 1000:
-        raise RecipeError(f"cannot read the frame rate {shown(text)}: write 24 or 30000/1001, from 0.01 to 1000")
+        raise RecipeError(f"cannot read the frame rate {shortened(text)}: write 24 or 30000/1001, from 0.01 to 1000")
     return rate

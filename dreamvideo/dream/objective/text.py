@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from ...curves import weights
-from ...errors import RecipeError, shown
+from ...errors import RecipeError, shortened
 from ...networks import layer_names
 from ...networks.load import categories
 from .objective import Objective
@@ -43,7 +43,7 @@ def parse_objective(text: str) -> Objective:
         except ValueError:
             value = math.nan
         if not math.isfinite(value) or not name:
-            raise RecipeError(f"cannot read {shown(f'{name}={weight}')} in layers: {HOW}")
+            raise RecipeError(f"cannot read {shortened(f'{name}={weight}')} in layers: {HOW}")
         term = _term(name, value)
         if term.key in terms:
             raise RecipeError(f"{term.key} is named twice in layers: give it one weight")
@@ -59,7 +59,7 @@ def _term(name: str, weight: float) -> Term:
     match = SHAPE.fullmatch(name)
     if not match:
         raise RecipeError(
-            f"cannot read {shown(name)} in layers: write blocks.9, blocks.9:42, blocks.9:10-19, blocks.9:top:10, "
+            f"cannot read {shortened(name)} in layers: write blocks.9, blocks.9:42, blocks.9:10-19, blocks.9:top:10, "
             "blocks.9@0.5x0.5, blocks.9~mean or class:peacock"
         )
     channels: Channels | Strongest | None = None
@@ -70,7 +70,7 @@ def _term(name: str, weight: float) -> Term:
     try:
         place = (float(match["x"]), float(match["y"])) if match["x"] else None
     except ValueError:
-        raise RecipeError(f"cannot read the place in {shown(name)}: write @0.5x0.5, from 0 to 1 each") from None
+        raise RecipeError(f"cannot read the place in {shortened(name)}: write @0.5x0.5, from 0 to 1 each") from None
     term = Layer(match["layer"], weight, channels, place, match["form"] or "l2")
     check_term(term)
     return term
@@ -101,5 +101,5 @@ def _logit(label: str, weight: float) -> Logit:
     plain = names if wanted in names else [name.lower() for name in names]
     wanted = wanted if wanted in names else wanted.lower()
     if wanted not in plain:
-        raise RecipeError(f"no class is called {shown(label)}{layer_names.nearest(wanted, plain)}")
+        raise RecipeError(f"no class is called {shortened(label)}{layer_names.nearest(wanted, plain)}")
     return Logit(plain.index(wanted), weight, names[plain.index(wanted)])

@@ -268,7 +268,7 @@ def test_a_new_objective_finds_the_ground_fresh(quick: Recipe) -> None:
 
 def test_a_tail_moves_from_its_first_frame_on() -> None:
     recipe = Recipe().merge({"camera": {"zoom": 2.0, "then_zoom": 0.1}})
-    track = camera.CameraPath(Animation(recipe, Timeline(Fraction(25), 13, rests=11)), W, H)
+    track = camera.CameraPath(Animation(recipe, Timeline(Fraction(25), 13, resting_frames=11)), W, H)
     moving = [k for k, step in enumerate(track.steps[:13]) if np.abs(step - np.eye(3)).max() > 1e-6]
     assert moving == [11, 12]
 

@@ -30,7 +30,7 @@ def engine(guide: str, *settings: str) -> Engine:
     recipe = Recipe().merge({"network": {"guide": guide, "layers": "blocks.5=1"}})
     for setting in settings:
         recipe = recipe.set(setting)
-    return Engine(recipe, Timeline(TEN, 20, begins=parse_time(recipe.clip.start) or Fraction(0)))
+    return Engine(recipe, Timeline(TEN, 20, source_start=parse_time(recipe.clip.start) or Fraction(0)))
 
 
 def goal(engine: Engine, index: int) -> objective.Objective:

@@ -270,7 +270,7 @@ def test_recipes_beyond_all_bounds_are_refused(text: str) -> None:
 def test_values_are_asked_for_in_words() -> None:
     with pytest.raises(RecipeError, match=r"finish\.strength = nan must be a number"):
         Recipe().merge({"finish": {"strength": float("nan")}})
-    with pytest.raises(RecipeError, match=r"is no UTF-8: rename the file"):
+    with pytest.raises(RecipeError, match=r"is not valid UTF-8: rename the file"):
         Recipe().merge({"finish": {"mask": "\udcff.png"}})
 
 

@@ -1,4 +1,4 @@
-"""Music: beats are found where they are, pictures keep to them, and nothing flashes too fast."""
+"""Music: beats are found at the right times, pictures follow them, and flashes are limited."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_beats_are_found_within_40_ms_and_bars_where_the_bass_is(clicks: Path) -
             assert abs(max(near, key=lambda k: peaks[k]) / rate - beat) <= 1.5 / rate
 
 
-def test_levels_tell_bands_apart(tmp_path: Path) -> None:
+def test_levels_separate_bands(tmp_path: Path) -> None:
     t = np.arange(3 * audio.RATE) / audio.RATE
     tone = np.concatenate([0.3 * np.sin(2 * np.pi * hertz * t[: audio.RATE]) for hertz in (80, 1000, 8000)])
     levels = audio.analyse_samples(tone.astype(np.float32)).levels
@@ -86,19 +86,21 @@ def test_silence_has_no_beats() -> None:
     ).all()
 
 
-def test_an_analysis_is_kept_and_found_again(clicks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = audio.analyse(str(clicks), keep=tmp_path)
+def test_an_analysis_is_cached(clicks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = audio.analyse(str(clicks), audio_cache=tmp_path)
     (kept,) = tmp_path.iterdir()
-    monkeypatch.setattr(audio, "analyse_samples", lambda samples: pytest.fail("listened again"))
-    again = audio.analyse(str(clicks), keep=tmp_path)
+    monkeypatch.setattr(audio, "analyse_samples", lambda samples: pytest.fail("analysed again"))
+    again = audio.analyse(str(clicks), audio_cache=tmp_path)
     assert np.array_equal(first.beats, again.beats)
     monkeypatch.undo()
     kept.write_bytes(b"damaged")
-    assert np.array_equal(audio.analyse(str(clicks), keep=tmp_path).beats, first.beats)
+    assert np.array_equal(audio.analyse(str(clicks), audio_cache=tmp_path).beats, first.beats)
 
 
 @pytest.mark.parametrize(("song", "kind"), [("clicks.wav", "aac"), ("clicks.mp3", "mp3"), ("clicks.flac", "flac")])
-def test_a_song_sets_the_length_and_is_heard(clicks: Path, song: str, kind: str, quick: Recipe, tmp_path: Path) -> None:
+def test_a_song_sets_the_length_and_is_in_the_output(
+    clicks: Path, song: str, kind: str, quick: Recipe, tmp_path: Path
+) -> None:
     short = tmp_path / song
     ffmpeg("-i", clicks, "-t", 2, f"file:{short}")
     recipe = quick.set("clip.size=64x48").set(f"music.music={short}").set("camera.zoom=1.1+0.5*pulse(beat)")
@@ -106,8 +108,8 @@ def test_a_song_sets_the_length_and_is_heard(clicks: Path, song: str, kind: str,
     assert dream_video(SAMPLES / "astronaut.jpg", out, recipe).done == 48
     found = probe(str(out))
     assert found.sound == (kind,)
-    heard = len(audio.decode(str(out))) / audio.RATE
-    assert abs(heard - float(found.end)) <= 1 / 24
+    seconds = len(audio.decode(str(out))) / audio.RATE
+    assert abs(seconds - float(found.end)) <= 1 / 24
 
 
 def test_a_films_own_sound_is_its_music(quick: Recipe, tmp_path: Path) -> None:
@@ -135,13 +137,13 @@ def test_bad_music_and_curves_are_one_line(
     ffmpeg("-f", "lavfi", "-i", "color=s=16x16", "-frames:v", 1, tmp_path / "picture.png")
     monkeypatch.chdir(tmp_path)
     assert main([str(SAMPLES / "astronaut.jpg"), "o.mp4", "--size", "64x64", *args]) == 1
-    told = capfd.readouterr().err
-    assert says in told
-    assert len(told.strip().splitlines()) == 1
+    message = capfd.readouterr().err
+    assert says in message
+    assert len(message.strip().splitlines()) == 1
     assert not Path("o.mp4").exists()
 
 
-def test_without_librosa_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_librosa_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 
     def missing(name: str, *rest: object) -> object:
@@ -169,7 +171,7 @@ def test_flashes_are_counted(hertz: float, worst: float) -> None:
 
 
 @pytest.mark.parametrize("hertz", [4, 8, 15])
-def test_fast_flashes_are_held_back_and_slow_ones_left(hertz: float) -> None:
+def test_fast_flashes_are_limited_and_slow_ones_kept(hertz: float) -> None:
     limit = flash.FlashLimiter(Fraction(30))
     shown = [limit(picture) for picture in flashing(hertz)]
     assert flash.worst_second([flash.luminance(p) for p in shown], Fraction(30)) <= flash.MOST
@@ -180,11 +182,11 @@ def test_fast_flashes_are_held_back_and_slow_ones_left(hertz: float) -> None:
     assert calm.held == 0
 
 
-def test_an_analysis_cut_short_is_made_again(clicks: Path, tmp_path: Path) -> None:
-    first = audio.analyse(str(clicks), keep=tmp_path)
+def test_a_truncated_analysis_is_made_again(clicks: Path, tmp_path: Path) -> None:
+    first = audio.analyse(str(clicks), audio_cache=tmp_path)
     (kept,) = tmp_path.iterdir()
     kept.write_bytes(kept.read_bytes()[:1000])
-    assert np.array_equal(audio.analyse(str(clicks), keep=tmp_path).beats, first.beats)
+    assert np.array_equal(audio.analyse(str(clicks), audio_cache=tmp_path).beats, first.beats)
 
 
 def test_no_input_is_overwritten(clicks: Path, quick: Recipe, tmp_path: Path) -> None:

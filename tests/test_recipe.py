@@ -1,4 +1,4 @@
-"""The recipe: one place for every parameter, and no bad value gets past it."""
+"""The recipe: every parameter is defined once, and bad values are refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dreamvideo import Recipe, RecipeError
 from dreamvideo.recipe import parameters, parse_rate, parse_time, preset_tables
 
 
-def test_toml_brings_the_same_recipe_back() -> None:
+def test_toml_gives_the_same_recipe_back() -> None:
     recipe = Recipe().set("dream.octaves=5").set("encoding.crf=20").set("clip.start=1:02.5").set("network.layers=a=1")
     assert Recipe.from_toml(recipe.to_toml()) == recipe
     assert Recipe.from_toml("") == Recipe()
@@ -48,7 +48,7 @@ def test_set_reads_numbers_words_and_times() -> None:
         ("[clip]\nfps = '0'", "frame rate"),
     ],
 )
-def test_bad_values_are_refused_by_name(text: str, names: str) -> None:
+def test_errors_name_the_bad_value(text: str, names: str) -> None:
     with pytest.raises(RecipeError, match=names):
         Recipe.from_toml(text)
 
@@ -66,7 +66,7 @@ def test_times(text: str, seconds: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["a", "1:b", "1::2", "1/2", "-1", "nan", "inf"])
-def test_times_that_are_none(text: str) -> None:
+def test_bad_times_are_refused(text: str) -> None:
     with pytest.raises(RecipeError):
         parse_time(text)
 
@@ -76,7 +76,7 @@ def test_rates_are_exact() -> None:
     assert parse_rate("23.976") == Fraction(2997, 125)
 
 
-def test_presets_are_whole_recipes() -> None:
+def test_presets_are_complete_recipes() -> None:
     classic = Recipe().merge(preset_tables("classic"))
     assert (classic.dream.octaves, classic.dream.iterations, classic.dream.max_loss) == (3, 20, 10)
     with pytest.raises(RecipeError, match="classic"):

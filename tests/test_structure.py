@@ -11,7 +11,7 @@ import dreamvideo
 PACKAGE = Path(dreamvideo.__file__).parent
 FLOORS = [  # a room, or a single file of one, may import from its own floor and from those above it in this list
     ("errors",),
-    ("curves.expressions", "curves.keyframes", "curves.weights", "curves.syntax"),
+    ("curves.expressions", "curves.keyframes", "curves.toml", "curves.syntax", "curves.weights"),
     ("recipe",),
     ("media",),
     ("curves", "networks"),

@@ -65,7 +65,7 @@ def swept(argv: list[str]) -> tuple[list[str], dict[str, list[str]]]:
 
 def _values(key: str, text: str) -> list[str]:
     """Split what stands behind a flag into its values."""
-    parts = [part for half in text.split(";") for part in ([half] if key in SPACED else weights.split(half))]
+    parts = [part for half in text.split(";") for part in ([half] if key in SPACED else weights.split_at_commas(half))]
     values = [part.strip() for part in parts]
     if len(values) > 1 and not all(values):
         raise RecipeError(f"--{key.replace('_', '-')} {text} names an empty value: write values with a comma between")

@@ -1,1 +1,1 @@
-"""Numbers that change over time: expressions and keyframes, and what is heard in music."""
+"""Curves: numbers that change over time, written as expressions or keyframes, which may follow music."""

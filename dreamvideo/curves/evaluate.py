@@ -1,9 +1,8 @@
-"""Evaluates expressions and keyframes at every point of a timeline."""
+"""Curves evaluated at every point of a timeline: expressions by walking their syntax tree."""
 
 from __future__ import annotations
 
 import ast
-import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -11,128 +10,99 @@ from typing import Any
 import numpy as np
 
 from ..errors import RecipeError
-from . import expressions, keyframes
-from .expressions import Curve
-from .functions import IMPLEMENTATIONS, OPERATORS, TIMED, smooth
-from .keyframes import read_keyframes
+from .expressions import Curve, check_names, parse_expression, quoted_curve
+from .functions import IMPLEMENTATIONS, OPERATORS, TIMED
+from .interpolate import interpolate
 from .timeline import Timeline, Values
 
-LONGEST_CHAIN = 30  # curves that stand one on another
+MAX_DEPTH = 30  # named curves that may depend on one another in a chain
 
 
 class CurveEvaluator:
-    """Named curves over one timeline: what a recipe's own `[curves]` are called, they can be used by in others.
+    """Evaluates curves on one timeline; each named curve is evaluated once, when it is first used.
+
+    Args:
+        timeline: the points in time at which curves are evaluated.
+        named: the recipe's own curves, which other curves may use.
 
     Raises:
-        RecipeError: a name that means something already, or curves that lead back to themselves.
+        RecipeError: a name is not allowed.
     """
 
     def __init__(self, timeline: Timeline, named: Mapping[str, Curve] | None = None):
         self.timeline, self.named = timeline, dict(named or {})
-        self._open: list[str] = []
-        self._known: dict[str, Values] = {}
-        expressions.check_names(self.named)
+        self._in_progress: list[str] = []  # named curves that are being evaluated, outermost first
+        self._results: dict[str, Values] = {}
+        check_names(self.named)
 
     def values(self, curve: Curve) -> Values:
         """Return a curve at every point of the timeline.
 
         Raises:
-            RecipeError: it cannot be read, or is no finite number somewhere.
+            RecipeError: the curve cannot be read, depends on itself, or is not a finite number somewhere.
         """
         try:
             with np.errstate(all="ignore"):
-                values = np.asarray(self._values(curve), float)
+                values = np.asarray(self._curve(curve), float)
         except RecursionError:
-            raise RecipeError(f"{expressions.quoted_curve(curve)} stands on too much: let it hold less") from None
+            raise RecipeError(f"the curve {quoted_curve(curve)} is nested too deeply: simplify it") from None
         values = np.broadcast_to(values, self.timeline.t.shape)
         if not np.isfinite(values).all():
             at = float(self.timeline.t[np.flatnonzero(~np.isfinite(values))[0]])
             raise RecipeError(
-                f"{expressions.quoted_curve(curve)} is no number at {at:.3g} s: keep divisions and powers in range"
+                f"the curve {quoted_curve(curve)} is not a finite number at {at:.3g} s: "
+                "avoid division by zero, roots of negative numbers and huge powers"
             )
         return values
 
-    def _values(self, curve: Curve) -> Any:
+    def _curve(self, curve: Curve) -> Any:
         if isinstance(curve, dict):
-            return self._keyframes(curve)
-        return self._value(expressions.parse_expression(curve, self.named)) if isinstance(curve, str) else float(curve)
+            return interpolate(curve, self.timeline)
+        return self._node(parse_expression(curve, self.named)) if isinstance(curve, str) else float(curve)
 
-    def _keyframes(self, keyframes: dict[str, Any]) -> Values:
-        points = read_keyframes(keyframes)
-        times = [self.timeline.seconds(moment) for moment, _, _ in points]
-        for (moment, _, _), (before, after) in zip(points[1:], itertools.pairwise(times), strict=True):
-            if after <= before:
-                raise RecipeError(
-                    f"the keyframe {moment} of {expressions.quoted_curve(keyframes)} is out of order: it falls on "
-                    f"{after:.3g} s, the one before on {before:.3g} s"
-                )
-        values = [value for _, value, _ in points]
-        t = self.timeline.t
-        out = np.full(t.shape, values[0])
-        begins = np.searchsorted(t, np.asarray(times) - 1e-9)
-        out[begins[-1] :] = values[-1]
-        for k, (_, value, ease) in enumerate(points[:-1]):
-            here = slice(begins[k], begins[k + 1])
-            share = np.clip((t[here] - times[k]) / (times[k + 1] - times[k]), 0, 1)
-            out[here] = value + (values[k + 1] - value) * _eased(share, ease)
-        return out
-
-    def _value(self, node: ast.AST) -> Any:  # noqa: PLR0911 - a case for every kind of node
+    def _node(self, node: ast.AST) -> Any:  # noqa: PLR0911 - one case for each kind of node
         match node:
             case ast.Expression(body):
-                return self._value(body)
+                return self._node(body)
             case ast.Constant(value):
                 return np.float64(value)  # type: ignore[arg-type]
             case ast.Name(name):
-                return self._named(name)
+                return self._name(name)
             case ast.BinOp(left, operator, right):
-                return OPERATORS[type(operator)](self._value(left), self._value(right))
+                return OPERATORS[type(operator)](self._node(left), self._node(right))
             case ast.UnaryOp(operator, operand):
-                return OPERATORS[type(operator)](self._value(operand))
+                return OPERATORS[type(operator)](self._node(operand))
             case ast.Compare(left, [operator], [right]):
-                return np.asarray(OPERATORS[type(operator)](self._value(left), self._value(right)), float)
+                return np.asarray(OPERATORS[type(operator)](self._node(left), self._node(right)), float)
             case ast.IfExp(test, body, other):
-                return np.where(np.asarray(self._value(test)) != 0, self._value(body), self._value(other))
+                return np.where(np.asarray(self._node(test)) != 0, self._node(body), self._node(other))
             case ast.Call(ast.Name(name), args, keywords):
                 return self._call(name, args, keywords)
-        raise AssertionError(node)  # parse lets nothing else in
+        raise AssertionError(node)  # parse_expression refuses everything else
 
     def _call(self, name: str, args: list[ast.expr], keywords: list[ast.keyword]) -> Values:
-        values = [np.asarray(self._value(arg), float) for arg in args]
+        values = [np.asarray(self._node(arg), float) for arg in args]
         if name not in TIMED:
             return IMPLEMENTATIONS[name](*values)
-        numbers = dict(zip(TIMED[name], values[1:], strict=False))
-        numbers |= {str(k.arg): np.asarray(self._value(k.value), float) for k in keywords}
-        whole = np.broadcast_to(values[0], self.timeline.t.shape)
-        return IMPLEMENTATIONS[name](self.timeline, whole, **{k: float(v.flat[0]) for k, v in numbers.items()})
+        options = dict(zip(TIMED[name], values[1:], strict=False))
+        options |= {str(k.arg): np.asarray(self._node(k.value), float) for k in keywords}
+        x = np.broadcast_to(values[0], self.timeline.t.shape)
+        return IMPLEMENTATIONS[name](self.timeline, x, **{k: float(v.flat[0]) for k, v in options.items()})
 
-    def _named(self, name: str) -> Any:
+    def _name(self, name: str) -> Any:
         if name == "pi":
             return np.float64(math.pi)
         if name not in self.named:
             return self.timeline[name]
-        if len(self._open) > LONGEST_CHAIN:
-            raise RecipeError(f"the curve {self._open[0]} stands on more than {LONGEST_CHAIN} others: use fewer")
-        if name in self._open:
-            raise RecipeError(f"the curve {name} leads back to itself: {' → '.join([*self._open, name])}")
-        if name not in self._known:
-            self._open.append(name)
+        if len(self._in_progress) > MAX_DEPTH:
+            raise RecipeError(f"the curve {self._in_progress[0]} depends on more than {MAX_DEPTH} others: use fewer")
+        if name in self._in_progress:
+            cycle = " → ".join([*self._in_progress, name])
+            raise RecipeError(f"the curve {name} depends on itself: {cycle}; remove one of these references")
+        if name not in self._results:
+            self._in_progress.append(name)
             try:
-                self._known[name] = self._values(self.named[name])
+                self._results[name] = self._curve(self.named[name])
             finally:
-                self._open.pop()
-        return self._known[name]
-
-
-def _eased(share: Values, ease: str) -> Values:
-    """Return how far a keyframe's value has gone to the next when so much of the time between has."""
-    if ease == "linear":
-        return share
-    if ease == "smooth":
-        return smooth(share)
-    if (found := keyframes.bezier_handles(ease)) is None:
-        return np.where(share < 1, 0.0, 1.0)  # held
-    s = np.linspace(0, 1, 1001)  # as CSS does: a cubic from (0, 0) to (1, 1) by two handles
-    x1, y1, x2, y2 = found
-    x, y = (3 * (1 - s) ** 2 * s * a + 3 * (1 - s) * s**2 * b + s**3 for a, b in ((x1, x2), (y1, y2)))
-    return np.interp(share, x, y)
+                self._in_progress.pop()
+        return self._results[name]

@@ -1,4 +1,4 @@
-"""Expressions: what a curve such as `0.01 + 0.02 * pulse(beat)` may hold, parsed into a checked tree and never run."""
+"""Expressions like `0.01 + 0.02 * pulse(beat)`: parsed into a checked syntax tree and never run as code."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ from typing import Any, Union
 
 from ..errors import RecipeError, shortened
 
-Curve = Union[float, str, dict[str, Any]]  # as it is written: a number, an expression, keyframes
-LONGEST, DEEPEST = 2000, 300  # characters and nodes of an expression
-MOST_CURVES = 300  # of one recipe
-LARGEST = 1e300  # number
-SHOWN = 60  # characters of it that an error repeats
-COUNTERS = ("beat", "bar", "onset")
-LEVELS = ("rms", "bass", "mid", "treble", "flux")
+Curve = Union[float, str, dict[str, Any]]  # as users write it: a number, an expression or keyframes
+MAX_CHARACTERS, MAX_NODES = 2000, 300  # of one expression
+MAX_CURVES = 300  # named curves in one recipe
+MAX_NUMBER = 1e300
+MAX_QUOTED = 60  # characters of a curve or name that an error repeats
+COUNTERS = ("beat", "bar", "onset")  # count up from 0
+LEVELS = ("rms", "bass", "mid", "treble", "flux")  # of the sound, 0 … 1
 CLOCK = ("t", "n", "fps", "length", "still")
 NAMES = (*CLOCK, *COUNTERS, *LEVELS)
-MANY = 100
-FUNCTIONS: dict[str, tuple[int, int, tuple[str, ...]]] = {  # least and most arguments; the names of those that have one
+FUNCTIONS: dict[str, tuple[int, int, tuple[str, ...]]] = {  # fewest and most arguments; names of the optional ones
     **dict.fromkeys(("sin", "cos", "abs", "sqrt", "exp", "floor", "ceil"), (1, 1, ())),
     **dict.fromkeys(("smooth", "sine", "triangle", "saw", "square", "noise"), (1, 1, ())),
-    **dict.fromkeys(("min", "max"), (1, MANY, ())),
+    **dict.fromkeys(("min", "max"), (1, 100, ())),
     **dict.fromkeys(("clamp", "mix"), (3, 3, ())),
     "map": (5, 5, ()),
     "pulse": (1, 2, ("decay",)),
@@ -40,33 +39,33 @@ OPERATORS = (
 ALLOWED = (ast.Expression, ast.Name, ast.BinOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.keyword, ast.Load, *OPERATORS)
 
 
+def is_number(value: object) -> bool:
+    """Tell whether a value is a finite number of a size that can be computed with; True and False are not."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
+
+
 def check_names(named: Mapping[str, Curve]) -> None:
-    """Refuse names of curves that mean something already, or that no expression could hold, and too many of them.
+    """Check the names that a recipe gives its own curves.
 
     Raises:
-        RecipeError: a name that will not do.
+        RecipeError: a name is taken already or is not an identifier, or there are too many curves.
     """
-    if len(named) > MOST_CURVES:
-        raise RecipeError(f"{len(named)} curves are too many: {MOST_CURVES} may have names")
+    if len(named) > MAX_CURVES:
+        raise RecipeError(f"the recipe has {len(named)} named curves: at most {MAX_CURVES} are allowed")
     for name in named:
-        if name in NAMES or name in FUNCTIONS or name == "pi" or not _can_be_named(name):
-            raise RecipeError(f"a curve cannot be called {shortened(name)}: take another word, like kick")
+        if name in NAMES or name in FUNCTIONS or name == "pi" or not _is_identifier(name):
+            raise RecipeError(f"a curve cannot be called {shortened(name)}: use another word, like kick")
 
 
-def _can_be_named(name: object) -> bool:
-    """Tell whether an expression can hold a name: Python's parser takes ﬁ for fi."""
+def _is_identifier(name: object) -> bool:
+    """Tell whether an expression can use a name. Python's parser turns ﬁ into fi, so such names are refused."""
     if not isinstance(name, str) or keyword.iskeyword(name):
         return False
     return name.isidentifier() and unicodedata.normalize("NFKC", name) == name
 
 
-def is_number(value: object) -> bool:
-    """Tell whether a value is a number that can be computed with: finite, and not beyond all bounds."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST
-
-
 def curve_text(curve: Curve) -> str:
-    """Return a curve as one line of text, which `read` makes the same curve of."""
+    """Return a curve as one line of text, from which `syntax.read_curve` makes an equal curve."""
     if isinstance(curve, dict):
         keys = [key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key) for key in curve]
         return "{" + ", ".join(f"{k} = {json.dumps(v)}" for k, v in zip(keys, curve.values(), strict=True)) + "}"
@@ -75,66 +74,80 @@ def curve_text(curve: Curve) -> str:
     return f"{curve:g}" if float(f"{curve:g}") == curve else repr(curve)
 
 
-def _tree(text: str) -> ast.Expression:
+def quoted_curve(curve: Curve) -> str:
+    """Return a curve in quotes, cut to a length that fits into a message."""
+    text = curve_text(curve)
+    return repr(text if len(text) <= MAX_QUOTED else text[: MAX_QUOTED - 1] + "…")
+
+
+def parse_tree(text: str) -> ast.Expression:
+    """Return the unchecked syntax tree of an expression.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: Python's parser cannot read it.
+    """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Python's, of what looks odd in code
+        warnings.simplefilter("ignore")  # Python warns about odd code, like `1 is 2`
         return ast.parse(text.strip(), mode="eval")
 
 
 def parse_expression(text: str, named: Iterable[str] = ()) -> ast.Expression:
-    """Read an expression into a tree that holds nothing but numbers, known names, operators and functions.
+    """Parse an expression into a tree that holds only numbers, known names, operators and functions.
+
+    Args:
+        text: the expression.
+        named: names of the recipe's own curves.
 
     Raises:
-        RecipeError: it is too long, no expression, or holds anything else.
+        RecipeError: the text is too long, is not an expression, or contains anything else.
     """
-    if len(text) > LONGEST:
+    if len(text) > MAX_CHARACTERS:
         raise RecipeError(f"an expression of {len(text)} characters is too long: split it into [curves]")
     try:
-        tree = _tree(text)
+        tree = parse_tree(text)
         nodes = list(ast.walk(tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise RecipeError(
             f"cannot read the curve {quoted_curve(text)}: write an expression, like 0.01 + 0.02 * pulse(beat)"
         ) from None
-    if len(nodes) > DEEPEST:
-        raise RecipeError("an expression of so many parts is too long: split it into [curves]")
-    known = {*NAMES, "pi", *named}
+    if len(nodes) > MAX_NODES:
+        raise RecipeError(f"an expression of {len(nodes)} parts is too long: split it into [curves]")
+    known = [*NAMES, "pi", *named]
     called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     for node in nodes:
-        if isinstance(node, ast.Name) and id(node) not in called:
-            if node.id not in known:
-                near = difflib.get_close_matches(node.id, known, n=1) or [", ".join([*NAMES, "pi", *named])]
-                what = f"{quoted_curve(text)} asks for {node.id[:SHOWN]}"
-                raise RecipeError(f"the curve {what}, which is unknown: did you mean {near[0]}?")
-        elif isinstance(node, ast.Call):
-            _check_call(node, text)
-        elif isinstance(node, ast.Constant):
-            if not is_number(node.value):
-                raise RecipeError(f"the curve {quoted_curve(text)} holds {shortened(node.value)}, which is no number")
-        elif isinstance(node, ast.Compare) and len(node.ops) > 1:
-            raise RecipeError(f"the curve {quoted_curve(text)} compares more than two things at once: compare two")
-        elif not isinstance(node, ALLOWED):
-            raise RecipeError(f"the curve {quoted_curve(text)} holds what no curve may: take numbers, names, functions")
+        if id(node) not in called:  # what is called is checked with its call
+            _check_node(node, text, known)
     return tree
 
 
-def _check_call(node: ast.Call, text: str) -> None:
-    name = (node.func.id if isinstance(node.func, ast.Name) else "what has no name")[:SHOWN]
+def _check_node(node: ast.AST, text: str, known: list[str]) -> None:
+    curve = f"the curve {quoted_curve(text)}"
+    if isinstance(node, ast.Name):
+        if node.id not in known:
+            near = difflib.get_close_matches(node.id, known, n=1) or [", ".join(known)]
+            raise RecipeError(f"{curve} uses the unknown name {node.id[:MAX_QUOTED]}: did you mean {near[0]}?")
+    elif isinstance(node, ast.Call):
+        _check_call(node, curve)
+    elif isinstance(node, ast.Constant):
+        if not is_number(node.value):
+            raise RecipeError(f"{curve} contains {shortened(node.value)}, which is not a number: use numbers only")
+    elif isinstance(node, ast.Compare) and len(node.ops) > 1:
+        raise RecipeError(f"{curve} compares more than two values at once: compare two")
+    elif not isinstance(node, ALLOWED):
+        raise RecipeError(f"{curve} contains syntax that is not allowed: use numbers, names, operators and functions")
+
+
+def _check_call(node: ast.Call, curve: str) -> None:
+    name = (node.func.id if isinstance(node.func, ast.Name) else "an expression")[:MAX_QUOTED]
     if name not in FUNCTIONS:
         near = difflib.get_close_matches(name, FUNCTIONS, n=1) or [", ".join(FUNCTIONS)]
-        raise RecipeError(f"the curve {quoted_curve(text)} calls {name}, which is unknown: did you mean {near[0]}?")
-    least, most, named = FUNCTIONS[name]
-    count, given = len(node.args) + len(node.keywords), [k.arg for k in node.keywords]
+        raise RecipeError(f"{curve} calls {name}, which is an unknown function: did you mean {near[0]}?")
+    least, most, optional = FUNCTIONS[name]
+    count, keywords = len(node.args) + len(node.keywords), [k.arg for k in node.keywords]
     starred = any(isinstance(arg, ast.Starred) for arg in node.args)
-    positional = named[: max(len(node.args) - least, 0)]
-    misnamed = not set(given) <= set(named) - set(positional)
+    positional = optional[: max(len(node.args) - least, 0)]
+    misnamed = not set(keywords) <= set(optional) - set(positional)
     if starred or misnamed or not least <= count <= most or len(node.args) < least:
         wanted = f"{least}" if least == most else f"{least} or more"
-        also = f", and {', '.join(named)} by name" if named else ""
-        raise RecipeError(f"the curve {quoted_curve(text)} calls {name} wrongly: it takes {wanted} numbers{also}")
-
-
-def quoted_curve(curve: Curve) -> str:
-    """Return a curve in quotes, cut where it grows too long for a message."""
-    text = curve_text(curve)
-    return repr(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
+        also = f", and {', '.join(optional)} by name" if optional else ""
+        raise RecipeError(f"{curve} calls {name} with wrong arguments: it takes {wanted} numbers{also}")

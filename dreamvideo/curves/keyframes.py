@@ -1,4 +1,4 @@
-"""Keyframes: moments, values and eases, as written in a recipe."""
+"""The syntax of keyframes: moments, values and eases as written in a recipe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import RecipeError, shortened
 from .expressions import is_number
 
-MOST_KEYFRAMES = 10_000  # of one curve
+MAX_KEYFRAMES = 10_000  # of one curve
 EASES = ("linear", "smooth", "hold")
 MOMENT = re.compile(
     r"(?:(?:(\d{1,6}):)?(\d{1,6}):)?(\d{1,9}(?:\.\d{1,30})?)\s*(s|%|beats?|bars?)?", re.ASCII
@@ -18,11 +18,11 @@ HANDLE = r"(-?[\d.]{1,30})"
 BEZIER = re.compile(rf"bezier\s*+\(?\s*+{HANDLE}[\s,]+{HANDLE}[\s,]+{HANDLE}[\s,]+{HANDLE}\s*\)?", re.ASCII)
 
 
-def moment(text: str) -> tuple[float, str]:
-    """Return the number and the unit, `s`, `%`, `beat` or `bar`, of a written moment: 4s, 1:30, 25%, 8 beats, 2 bars.
+def parse_moment(text: str) -> tuple[float, str]:
+    """Return the number and unit of a moment like 4s, 1:30, 25%, 8 beats or 2 bars; units are `s % beat bar`.
 
     Raises:
-        RecipeError: it is none of these.
+        RecipeError: the text is not a moment.
     """
     found = MOMENT.fullmatch(text.strip())
     if not found or (":" in text) == bool(found[4]):
@@ -33,36 +33,36 @@ def moment(text: str) -> tuple[float, str]:
 
 
 def read_keyframes(keyframes: Mapping[str, Any]) -> list[tuple[str, float, str]]:
-    """Return keyframes as (moment, value, ease towards the next), in the order they are written.
+    """Return keyframes as (moment, value, ease to the next), in the order in which they are written.
 
     Raises:
-        RecipeError: a moment, value or ease that cannot be read, or moments of one unit that do not rise.
+        RecipeError: a moment, value or ease cannot be read, or moments of one unit are not in order.
     """
-    flat = flattened(keyframes)
-    usual = flat.pop("ease", "linear")
+    flat = flatten_keys(keyframes)
+    default_ease = flat.pop("ease", "linear")
     if not flat:
-        raise RecipeError("keyframes without a moment: write them as {0s = 0.005, 4s = 0.02}")
-    if len(flat) > MOST_KEYFRAMES:
-        raise RecipeError(f"{len(flat)} keyframes are too many: {MOST_KEYFRAMES} are let in, or write an expression")
+        raise RecipeError("the keyframes have no moments: write them as {0s = 0.005, 4s = 0.02}")
+    if len(flat) > MAX_KEYFRAMES:
+        raise RecipeError(f"{len(flat)} keyframes are too many: use at most {MAX_KEYFRAMES}, or an expression")
     points: list[tuple[str, float, str]] = []
     last: dict[str, float] = {}
-    for when, value in flat.items():
-        number, ease = value if isinstance(value, list) and len(value) == 2 else (value, usual)
+    for moment, value in flat.items():
+        number, ease = value if isinstance(value, list) and len(value) == 2 else (value, default_ease)
         if not is_number(number):
             raise RecipeError(
-                f"the keyframe {shortened(when)} is {shortened(number)}: give a number, or [number, 'hold']"
+                f"the keyframe {shortened(moment)} is {shortened(number)}: give a number, or [number, 'hold']"
             )
         bezier_handles(ease)
-        at, unit = moment(when)
+        at, unit = parse_moment(moment)
         if at <= last.get(unit, -1):
-            raise RecipeError(f"the keyframe {when} is out of order: let times rise")
+            raise RecipeError(f"the keyframe {moment} is out of order: sort the keyframes by time")
         last[unit] = at
-        points.append((when, float(number), str(ease)))
+        points.append((moment, float(number), str(ease)))
     return points
 
 
-def flattened(keyframes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return keyframes by their moments: undo what TOML makes of the bare key 1.5s: a table `1` with `5s` in it."""
+def flatten_keys(keyframes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keyframes by their moments. TOML reads the bare key 1.5s as a table `1` that contains `5s`."""
     flat: dict[str, Any] = {}
     for key, value in ((key if isinstance(key, str) else shortened(key), value) for key, value in keyframes.items()):
         if isinstance(value, dict) and key.isdigit():
@@ -73,10 +73,10 @@ def flattened(keyframes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def bezier_handles(ease: object) -> tuple[float, float, float, float] | None:
-    """Return the two handles (x, y, x, y) of a Bézier ease; None for one that has a name.
+    """Return the handles (x1, y1, x2, y2) of a Bézier ease as in CSS; None for a named ease.
 
     Raises:
-        RecipeError: it is neither.
+        RecipeError: the ease is neither.
     """
     if ease in EASES:
         return None
@@ -86,8 +86,7 @@ def bezier_handles(ease: object) -> tuple[float, float, float, float] | None:
     except ValueError:
         x1 = x2 = -1.0
     if not (0 <= x1 <= 1 and 0 <= x2 <= 1):
-        names = ", ".join(EASES)
         raise RecipeError(
-            f"no ease is called {shortened(ease)}: there is {names}, and bezier(0.4, 0, 0.2, 1) with x in 0 … 1"
+            f"unknown ease {shortened(ease)}: use {', '.join(EASES)}, or bezier(0.4, 0, 0.2, 1) with x in 0 … 1"
         )
     return x1, y1, x2, y2

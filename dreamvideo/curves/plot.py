@@ -1,4 +1,4 @@
-"""Curves as a picture: every number that changes, over time, with the sound and its beats beneath."""
+"""Draws curves over time into a picture, with the sound and its beats below."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from .animate import Animation
 from .timeline import Timeline
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-KINDS = (".png", ".svg", ".pdf")
+FORMATS = (".png", ".svg", ".pdf")
 
 
 def plot_curves(animation: Animation, output: str, overwrite: bool = False) -> None:
-    """Draw a recipe's curves over time, with the waveform, onsets, beats and bars beneath.
+    """Draw a recipe's curves over time, with the waveform, onsets, beats and bars below.
 
     Args:
-        animation: the curves, over the timeline to be drawn.
-        output: a .png, .svg or .pdf name.
+        animation: the curves on the timeline to draw.
+        output: name of the picture, .png, .svg or .pdf.
         overwrite: whether an existing picture may be replaced.
 
     Raises:
-        DreamError: nothing in the recipe changes, or the output cannot be written.
+        DreamError: nothing in the recipe changes over time, or the output cannot be written.
     """
-    check_new_file(output, overwrite, KINDS)
+    check_new_file(output, overwrite, FORMATS)
     if not animation.tracks:
-        raise DreamError("no number of the recipe changes over time: give one a curve, like --set 'dream.step=0.02*t'")
+        raise DreamError("nothing in the recipe changes over time: add a curve, like --set 'dream.step=0.02*t'")
     write_file(output, figure_bytes(_figure(animation), Path(output).suffix[1:].lower()))
 
 
 def figure_bytes(figure: Figure, kind: str) -> bytes:
-    """Return a figure as a picture file's bytes: png, svg or pdf."""
+    """Return a figure as the bytes of a file; `kind` is png, svg or pdf."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=100)
     return buffer.getvalue()
@@ -46,18 +47,18 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
 def _figure(animation: Animation) -> Figure:
     from matplotlib.figure import Figure
 
-    timeline, tracks = animation.timeline, {**{f"{s}.{k}": v for (s, k), v in animation.tracks.items()}}
-    tracks |= {f"curves.{name}": values for name, values in animation.own.items()}
-    sound = timeline.sound
-    rows = len(tracks) + (sound is not None)
-    figure = Figure(figsize=(13, 0.6 + 1.35 * rows), layout="constrained")
-    axes = figure.subplots(rows, 1, squeeze=False, sharex=True)[:, 0]
-    for axis, (name, values) in zip(axes, tracks.items(), strict=False):
+    timeline, sound = animation.timeline, animation.timeline.sound
+    rows = {f"{section}.{key}": values for (section, key), values in animation.tracks.items()}
+    rows |= {f"curves.{name}": values for name, values in animation.own.items()}
+    count = len(rows) + (sound is not None)
+    figure = Figure(figsize=(13, 0.6 + 1.35 * count), layout="constrained")
+    axes = figure.subplots(count, 1, squeeze=False, sharex=True)[:, 0]
+    for axis, (name, values) in zip(axes, rows.items(), strict=False):
         axis.plot(timeline.t, values, color="#7a3fb0", linewidth=1.1)
         axis.set_title(name, loc="left", fontsize=9)
         axis.margins(x=0, y=0.12)
     if sound is not None:
-        _draw_sound(axes[-1], animation)
+        _draw_sound(axes[-1], timeline)
     elif timeline.bpm:
         for axis in axes:
             _mark_beats(axis, timeline)
@@ -66,8 +67,8 @@ def _figure(animation: Animation) -> Figure:
     return figure
 
 
-def _draw_sound(axis, animation: Animation) -> None:  # type: ignore[no-untyped-def]
-    timeline = animation.timeline
+def _draw_sound(axis: Axes, timeline: Timeline) -> None:
+    """Draw the waveform, with onsets as short lines, and beats and bars as long ones."""
     sound = timeline.sound
     assert sound is not None
     t = np.arange(len(sound.wave)) / sound.rate
@@ -79,7 +80,7 @@ def _draw_sound(axis, animation: Animation) -> None:  # type: ignore[no-untyped-
     axis.set_yticks([])
 
 
-def _mark_beats(axis, timeline: Timeline) -> None:  # type: ignore[no-untyped-def]
+def _mark_beats(axis: Axes, timeline: Timeline) -> None:
     for counter, width in (("beat", 0.5), ("bar", 1.4)):
         for moment in timeline.moments(counter):
             if moment <= timeline.length:

@@ -1,4 +1,4 @@
-"""A film's timeline: its moments, and the sound at each of them."""
+"""The timeline of a film: the points in time at which curves are evaluated, and the sound at each of them."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ from . import keyframes
 from .expressions import CLOCK, COUNTERS
 
 Values = NDArray[np.float64]
-FINE = 240  # points a second, at least, at which curves are known: a beat is met to 4 ms at any frame rate
+MIN_POINTS = 240  # per second; so a beat is met within 4 ms at any frame rate
+BEATS_PER_BAR = 4  # where the tempo is given
+MARGIN = 60  # s for which beats go on after the end of the film, where the tempo is given
 
 
 @dataclass(frozen=True)
 class Sound:
-    """What is heard, as plain data.
+    """The analysis of a sound track.
 
     Attributes:
-        rate: points a second of the levels.
-        levels: each of `LEVELS` in [0, 1], all of one length.
-        beats, bars, onsets: when they fall, s, rising.
+        rate: points per second of the levels.
+        levels: each of `LEVELS` in [0, 1], all of the same length.
+        beats, bars, onsets: their times, s, ascending.
         tempo: beats per minute.
-        wave: the loudest sample of every point of the levels, in [0, 1], for drawing.
+        wave: the largest absolute sample at each point, in [0, 1], for plots.
     """
 
     rate: float
@@ -43,16 +45,16 @@ class Sound:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The moments of a film, and what curves can ask at them.
+    """The points in time of a film; `timeline[name]` returns the values of a name in expressions at all of them.
 
     Attributes:
         rate: frames per second.
-        count: frames.
-        sound: what is heard meanwhile, if anything.
-        bpm: a tempo that counts instead of the sound's, 0 for none; beat 0 falls on 0 s, four beats make a bar.
+        count: number of frames.
+        sound: the analysed sound, if any.
+        bpm: tempo that replaces the sound's beats and bars; 0 for none. Beat 0 is at 0 s, and a bar has four beats.
         still: whether the film is made of a still.
-        rests: frames for which the camera stands still, at the beginning.
-        begins: seconds into the source at which its first frame stands.
+        resting_frames: number of frames at the beginning for which the camera does not move.
+        source_start: position of the first frame in the source, s.
     """
 
     rate: Fraction
@@ -60,18 +62,18 @@ class Timeline:
     sound: Sound | None = None
     bpm: float = 0.0
     still: bool = False
-    rests: int = 0
-    begins: Fraction = Fraction(0)
+    resting_frames: int = 0
+    source_start: Fraction = Fraction(0)
     _names: dict[str, Values] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def fine(self) -> int:
         """Points per frame."""
-        return max(math.ceil(FINE / self.rate), 1)
+        return max(math.ceil(MIN_POINTS / self.rate), 1)
 
     @cached_property
     def t(self) -> Values:
-        """Seconds at every point: `fine` to a frame, and one more where the last frame ends."""
+        """Seconds at every point: `fine` points per frame, and one more at the end of the last frame."""
         return np.arange(self.count * self.fine + 1, dtype=np.float64) / float(self.rate * self.fine)
 
     @property
@@ -80,54 +82,61 @@ class Timeline:
         return float(self.count / self.rate)
 
     def __getitem__(self, name: str) -> Values:
-        """Return what a name means at every point.
+        """Return the values of one of `expressions.NAMES` at every point.
 
         Raises:
-            RecipeError: there is no sound to know it from.
+            RecipeError: the name needs sound, and there is none.
         """
         if name not in self._names:
-            self._names[name] = np.broadcast_to(self._of(name), self.t.shape)
+            self._names[name] = np.broadcast_to(self._compute(name), self.t.shape)
         return self._names[name]
 
-    def _of(self, name: str) -> Any:
+    def _compute(self, name: str) -> Any:
         if name in CLOCK:
             n = np.floor(self.t * float(self.rate) + 1e-6)
-            known = {"t": self.t, "n": n, "fps": float(self.rate), "length": self.length, "still": float(self.still)}
-            return known[name]
+            clock = {"t": self.t, "n": n, "fps": float(self.rate), "length": self.length, "still": float(self.still)}
+            return clock[name]
         if name in COUNTERS:
             return _count_at(self.moments(name), self.t)
         if self.sound is None:
-            raise RecipeError(f"{name} is known from sound: give --music song.mp3, or --music source")
+            raise RecipeError(f"{name} needs sound: give --music song.mp3 or --music source")
         level = self.sound.levels[name]
         return np.interp(self.t, np.arange(len(level)) / self.sound.rate, level, right=0.0)
 
     def moments(self, counter: str) -> Values:
-        """Return when beats, bars or onsets fall, s.
+        """Return the times of all beats, bars or onsets, s.
+
+        Args:
+            counter: `beat`, `bar` or `onset`.
 
         Raises:
-            RecipeError: there is neither sound nor a tempo to know it from.
+            RecipeError: there is neither sound nor a tempo.
         """
         if self.bpm and counter != "onset":
-            return np.arange(0, self.length + 60, 60 / self.bpm * (4 if counter == "bar" else 1))
+            beats = BEATS_PER_BAR if counter == "bar" else 1
+            return np.arange(0, self.length + MARGIN, 60 / self.bpm * beats)
         if self.sound is None:
-            hint = "" if counter == "onset" else ", or --bpm 120"
-            raise RecipeError(f"{counter} is known from sound: give --music song.mp3, or --music source{hint}")
+            tempo = "" if counter == "onset" else ", or a tempo with --bpm 120"
+            raise RecipeError(f"{counter} needs sound: give --music song.mp3 or --music source{tempo}")
         return {"beat": self.sound.beats, "bar": self.sound.bars, "onset": self.sound.onsets}[counter]
 
     def seconds(self, moment: str) -> float:
-        """Return the seconds of a written moment: 4s, 1.5s, 1:30, 25%, 8 beats, 2 bars.
+        """Return the seconds of a moment written as 4s, 1.5s, 1:30, 25%, 8 beats or 2 bars.
 
         Raises:
-            RecipeError: it is none of these, or counts beats where none are known.
+            RecipeError: it cannot be read, or counts beats where none are known.
         """
-        number, unit = keyframes.moment(moment)
+        number, unit = keyframes.parse_moment(moment)
         if unit in ("beat", "bar"):
             return float(_time_of_count(self.moments(unit), number))
         return number * self.length / 100 if unit == "%" else number
 
 
 def _count_at(moments: Values, t: Values) -> Values:
-    """Count moments: a whole number at each, straight lines between and beyond; −1, none yet, where there is none."""
+    """Return the count of moments at times t: whole at each moment, linear between and beyond; −1 before a single one.
+
+    Without any moment it is −1 everywhere.
+    """
     if len(moments) < 2:
         return (t >= moments[0]).astype(float) - 1 if len(moments) else np.full_like(t, -1.0)
     return np.interp(t, *_extrapolated(moments))
@@ -141,7 +150,7 @@ def _time_of_count(moments: Values, number: float) -> float:
 
 
 def _extrapolated(moments: Values) -> tuple[Values, Values]:
-    """Return moments and their counts, carried on at both ends at the pace found there."""
+    """Return moments and their counts, extended at both ends with the spacing found there."""
     far = 100_000
     first, last = moments[1] - moments[0], moments[-1] - moments[-2]
     times = np.concatenate([[moments[0] - far * first], moments, [moments[-1] + far * last]])

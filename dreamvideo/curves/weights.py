@@ -1,37 +1,54 @@
-"""Lists with weights, as in `--layers a=1,b=0.5` and `--guide`."""
+"""Lists of names with weights, as in `--layers a=1,b=0.5` and `--guide a.jpg=1,b.mp4=0.5`."""
 
 from __future__ import annotations
 
 import ast
 import re
 
-from .expressions import LONGEST, _tree
+from .expressions import MAX_CHARACTERS, parse_tree
 
-CHANNELS, NUMBERS = re.compile(r":[\d,-]+$"), re.compile(r"\d+(-\d+)?\s*$|\d+(-\d+)?[@~]")
+CHANNELS = re.compile(r":[\d,-]+$")  # at the end of a layer's name: blocks.9:42 or blocks.9:70-77
+MORE_CHANNELS = re.compile(r"\d+(-\d+)?\s*$|\d+(-\d+)?[@~]")  # another item of such a list: 70-77
 
 
 def split_weights(text: str) -> list[tuple[str, str]]:
-    """Split `a=1,b=max(rms, 0.5)` into names and what stands after the equals sign, at commas outside brackets.
+    """Split `a=1,b=max(rms, 0.5)` at the commas outside brackets into (name, weight), as they are written.
 
-    A name may itself be a list of a layer's channels, `a:42,70-77`.
+    A weight may be missing, and a name may itself contain a list of channels: `a:42,70-77`.
     """
-    parts = [part.partition("=") for part in split(text) if part.strip()]
     names: list[list[str]] = []
     weights: list[str] = []
-    lists = False  # whether the last name ends in channels, of which more may follow
-    for name, weight in ((name.strip(), weight.strip()) for name, _, weight in parts):
-        if lists and NUMBERS.match(name):
+    in_channels = False  # whether the last name ends in channels, so that more of them may follow
+    for part in split_at_commas(text):
+        if not part.strip():
+            continue
+        name, _, weight = part.partition("=")
+        name, weight = name.strip(), weight.strip()
+        if in_channels and MORE_CHANNELS.match(name):
             names[-1].append(name)
             weights[-1], ending = weight, f":{name}"
         else:
             names.append([name])
             weights.append(weight)
             ending = name
-        lists = not weight and bool(CHANNELS.search(ending))
+        in_channels = not weight and bool(CHANNELS.search(ending))
     return list(zip(map(",".join, names), weights, strict=True))
 
 
-def split(text: str) -> list[str]:
+def split_guides(text: str) -> list[tuple[str, str]]:
+    """Split `a.jpg=1,b.mp4=pulse(beat, decay=0.2)` into (path, weight); a weight may be missing.
+
+    A path may contain equals signs but no commas: what follows an equals sign is a weight if it looks like a curve.
+    """
+    found = []
+    for part in map(str.strip, split_at_commas(text)):
+        signs = [i for i, c in enumerate(part) if c == "=" and part[i - 1] not in "<>!=" and part[i + 1 : i + 2] != "="]
+        sign = next((i for i in signs if looks_like_curve(part[i + 1 :])), len(part))
+        found.append((part[:sign].strip(), part[sign + 1 :].strip()))
+    return [(path, weight) for path, weight in found if path]
+
+
+def split_at_commas(text: str) -> list[str]:
     """Split a text at the commas outside brackets."""
     parts, depth = [""], 0
     for c in text:
@@ -43,14 +60,14 @@ def split(text: str) -> list[str]:
     return parts
 
 
-def is_curve(text: str) -> bool:
-    """Tell whether a text has the form of a number, an expression or keyframes; a file's name has not, by its dot."""
+def looks_like_curve(text: str) -> bool:
+    """Tell whether a text has the form of a number, an expression or keyframes; file names do not, with their dot."""
     if text.strip().startswith("{"):
         return True
-    if len(text) > LONGEST:
+    if len(text) > MAX_CHARACTERS:
         return False
     try:
-        tree = _tree(text)
+        tree = parse_tree(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return not any(isinstance(node, ast.Attribute) for node in ast.walk(tree))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..curves import syntax
+from ..curves.toml import read_toml
 from ..errors import DreamError, RecipeError
 from ..recipe import Recipe, preset_tables, read_tables, read_text
 from .api import CHECKPOINT, dream_video
@@ -65,7 +65,7 @@ def read_jobs(path: str | Path) -> list[Job]:
         RecipeError: it cannot be read, or two jobs have the same output.
     """
     try:
-        tables: dict[str, Any] = syntax.read_toml(read_text(path, "a list of jobs in TOML"))
+        tables: dict[str, Any] = read_toml(read_text(path, "a list of jobs in TOML"))
     except ValueError as error:
         raise RecipeError(f"cannot read the jobs in {path} ({error}): give a TOML file") from error
     jobs = tables.pop("job", None)

@@ -178,7 +178,7 @@ def _timeline(source: Info, info: Info, source_frames: int, recipe: Recipe, keep
         if recipe.music.music == SOURCE_MUSIC:
             sound = audio.analyse(source.path, source.start + source.delay, info.count / info.rate, keep)
         else:
-            sound = audio.analyse(recipe.music.music, keep=keep)
+            sound = audio.analyse(recipe.music.music, audio_cache=keep)
     rests = source_frames if recipe.camera.then_zoom else 0
     begins = source.start + source.delay
     return Timeline(info.rate, info.count, sound, recipe.music.bpm, source.kind == "still", rests, begins)
@@ -218,5 +218,5 @@ def timeline_of(recipe: Recipe, source: str = "", keep: Path | None = None) -> T
         raise RecipeError("the recipe's music is that of its film: name the film, too, with --source film.mp4")
     if recipe.music.music:
         seconds = seconds or Fraction(len(audio.decode(recipe.music.music)), audio.RATE)
-        sound = audio.analyse(recipe.music.music, keep=keep) if needs_analysis(recipe) else None
+        sound = audio.analyse(recipe.music.music, audio_cache=keep) if needs_analysis(recipe) else None
     return Timeline(rate, max(round((seconds or PLOTTED) * rate), 1), sound, recipe.music.bpm, still=True)

@@ -1,8 +1,10 @@
-"""Every parameter of a render: defaults, units, ranges and help; and recipes as TOML."""
+"""Recipes: every parameter of a render with its default, unit, range and help text; recipe files and presets."""
 
+from ..curves.weights import split_guides as guides
 from .files import preset_tables, preset_text, presets, read_tables, read_text
+from .input_files import input_files, with_files
 from .parameters import SOURCE_MUSIC, Camera, Clip, Dream, Encoding, Finish, Music, Network, Param, Temporal
-from .recipe import Recipe, guides, input_files, parameters, with_files
+from .recipe import Recipe, parameters
 from .times import parse_rate, parse_time
 
 __all__ = [

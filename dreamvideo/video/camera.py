@@ -58,7 +58,7 @@ class CameraPath:
             self.steps[first + 1 : first + 1 + BLOCK] = functools.reduce(
                 np.matmul, np.moveaxis(views.reshape(-1, fine, 3, 3), 1, 0)
             )
-        self.steps[1 : animation.timeline.rests] = np.eye(3)
+        self.steps[1 : animation.timeline.resting_frames] = np.eye(3)
         self._views = [np.eye(3)]
 
     def view(self, index: int) -> Matrix:

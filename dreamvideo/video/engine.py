@@ -55,7 +55,7 @@ class Engine:
         network = recipe.network
         self.recipe, self.filming = recipe, timeline is not None
         self.timeline = timeline or Timeline(
-            parse_rate(recipe.clip.fps) or DEFAULT_RATE, 1, begins=parse_time(recipe.clip.start) or Fraction(0)
+            parse_rate(recipe.clip.fps) or DEFAULT_RATE, 1, source_start=parse_time(recipe.clip.start) or Fraction(0)
         )
         self.on_octave: Callable[[int, Tensor], None] | None = None
         self.mask = self.masks()
@@ -76,7 +76,7 @@ class Engine:
         self._guides: Guides | None = None
         self._led: tuple[Network, list[Features], objective.Objective] | None = None  # the last one that was guided
         if paths := [path for path, _ in guides(network.guide)]:
-            self._guides = Guides(paths, self._features, self.timeline.rate, self.timeline.begins)
+            self._guides = Guides(paths, self._features, self.timeline.rate, self.timeline.source_start)
         left, self.base_memory = memory.memory_budget(network.memory, self.device)
         beside = tiles.STILL_OVERHEAD if timeline is not None and timeline.count == 1 else tiles.FILM_OVERHEAD
         first = self.animation.at(0)
@@ -131,7 +131,7 @@ class Engine:
     def masks(self) -> Mask | None:
         """Return where the dream shows, for one run over the frames; None where that is everywhere."""
         finish = self.recipe.finish
-        return Mask(finish, self.timeline.rate, self.timeline.begins) if masked(finish) else None
+        return Mask(finish, self.timeline.rate, self.timeline.source_start) if masked(finish) else None
 
     def close(self) -> None:
         """Close what is read beside the frames; the next frame opens it again."""

@@ -37,15 +37,15 @@ from dreamvideo.media.readers import selection
 from dreamvideo.recipe import checks, files, parameters, times
 from dreamvideo.video import shots
 
-ASKED = os.environ.get("FUZZ")
+EXAMPLES = os.environ.get("FUZZ")
 FUZZ = settings(
-    max_examples=int(ASKED or 25),
-    derandomize=not ASKED,
+    max_examples=int(EXAMPLES or 25),
+    derandomize=not EXAMPLES,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-SLOW = settings(FUZZ, max_examples=max(int(ASKED or 25) // 10, 15))  # for tests that run many parsers
+SLOW = settings(FUZZ, max_examples=max(int(EXAMPLES or 25) // 10, 15))  # for tests that run many parsers
 
 ANY = st.text(st.characters(), max_size=60)  # lone surrogates and control characters, too
 DIGITS = st.sampled_from(["0", "1", "007", "9" * 20, "9" * 400, "9" * 5000, "1.5", "1e999", "1e-999", "1_0", "٣", "²"])
@@ -123,7 +123,7 @@ def lines() -> list[Timeline]:
 @given(CURVES, CURVES, st.integers(0, 2))
 def test_curves(lines: list[Timeline], curve: expressions.Curve, kick: expressions.Curve, which: int) -> None:
     tables = {"finish": {"strength": curve}, "curves": {"kick": kick}}
-    if (asked := read(Recipe().merge, tables)) and (animation := read(Animation, asked, lines[which])):
+    if (recipe := read(Recipe().merge, tables)) and (animation := read(Animation, recipe, lines[which])):
         for index in range(13):
             assert 0 <= animation.at(index).finish.strength <= 10
     if isinstance(curve, str):
@@ -162,10 +162,10 @@ def test_nothing_takes_long_or_much_memory(bomb: str, lines: list[Timeline]) -> 
     tracemalloc.start()
     began = time.process_time()
     for key in ("dream.step", "network.layers", "network.guide", "clip.start", "clip.fps", "clip.size", "curves.kick"):
-        if asked := read(Recipe().set, f"{key}={text}"):
-            read(Animation, asked, lines[1])
-    if asked := read(Recipe().merge, {"curves": chain, "dream": {"step": "c0"}}):
-        read(Animation, asked, lines[1])
+        if recipe := read(Recipe().set, f"{key}={text}"):
+            read(Animation, recipe, lines[1])
+    if recipe := read(Recipe().merge, {"curves": chain, "dream": {"step": "c0"}}):
+        read(Animation, recipe, lines[1])
     for parse in (parse_objective, memory.parse_memory, times.parse_time, times.parse_rate, weights.split_guides):
         read(parse, text)
     took, peak = time.process_time() - began, tracemalloc.get_traced_memory()[1]
@@ -272,8 +272,8 @@ TERMS = st.lists(joined(LAYERS, CHANNELS, PLACES, FORMS, WEIGHTS), max_size=4).m
 @FUZZ
 @given(TERMS)
 def test_layers(text: str) -> None:
-    if goal := read(parse_objective, text):
-        assert parse_objective(str(goal)) == goal
+    if objective := read(parse_objective, text):
+        assert parse_objective(str(objective)) == objective
     read(Recipe().merge, {"network": {"layers": text}})
 
 
@@ -332,7 +332,7 @@ def test_flow_files(head: bytes, data: bytes, height: int, width: int) -> None:
 FLAGS = words(
     *(f"--{key.rpartition('.')[2].replace('_', '-')}" for key in KEYS), "--set", "--preset", "--recipe", "--at"
 )
-SAID = (
+ARGUMENTS = (
     FLAGS
     | DIGITS
     | ANY
@@ -342,7 +342,7 @@ SAID = (
 
 
 @SLOW
-@given(st.lists(SAID, max_size=6))
+@given(st.lists(ARGUMENTS, max_size=6))
 def test_the_command_line(argv: list[str]) -> None:
     with contextlib.redirect_stderr(io.StringIO()) as printed, contextlib.redirect_stdout(io.StringIO()):
         try:
@@ -387,16 +387,16 @@ RECIPES = st.fixed_dictionaries(
 
 @SLOW
 @given(RECIPES)
-def test_recipes_are_read_as_they_are_written(tables: dict[str, dict[str, Any]]) -> None:
-    asked = Recipe().merge(tables)
-    assert Recipe.from_toml(asked.to_toml()) == asked
-    assert Recipe.from_toml(errors.escaped(asked.to_toml())) == asked
-    assert Recipe().merge(asked.differences()) == asked
+def test_recipes_survive_writing_and_reading(tables: dict[str, dict[str, Any]]) -> None:
+    recipe = Recipe().merge(tables)
+    assert Recipe.from_toml(recipe.to_toml()) == recipe
+    assert Recipe.from_toml(errors.escaped(recipe.to_toml())) == recipe
+    assert Recipe().merge(recipe.differences()) == recipe
 
 
 @FUZZ
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53) | KEYFRAMES)
-def test_curves_are_read_as_they_are_written(curve: expressions.Curve) -> None:
+def test_curves_survive_writing_and_reading(curve: expressions.Curve) -> None:
     try:
         syntax.check(curve)
     except DreamError:
@@ -405,6 +405,6 @@ def test_curves_are_read_as_they_are_written(curve: expressions.Curve) -> None:
 
 
 @pytest.mark.parametrize("number", range(0, 1000, 37))
-def test_classes_are_read_as_they_are_written(number: int) -> None:
-    goal = text.parse_objective(f"class:{number}=0.1234567")
-    assert text.parse_objective(str(goal)) == goal
+def test_classes_survive_writing_and_reading(number: int) -> None:
+    objective = text.parse_objective(f"class:{number}=0.1234567")
+    assert text.parse_objective(str(objective)) == objective

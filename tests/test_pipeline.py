@@ -45,14 +45,14 @@ def shift(h: int, w: int, dx: float, confidence: float = 1) -> Motion:
 
 def held(layer: torch.Tensor, convergence: float = 1.0, **control: float) -> State:
     """A state whose control is content with the layer as it is."""
-    content = replace(StrengthControl.start(GREY, layer, 1.0), colour=layer.mean((1, 2), keepdim=True))
+    content = replace(StrengthControl.start(GREY, layer, 1.0), target_color=layer.mean((1, 2), keepdim=True))
     return State(layer, torch.full((1, 8, 8), convergence), replace(content, **control))
 
 
 def test_the_seed_is_the_warped_layer_a_little_less_where_the_flow_is_lost() -> None:
     layer = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(0)) / 10
-    state = held(layer, level=0.0)
-    state = replace(state, control=replace(state.control, level=10.0, colour=torch.zeros(3, 1, 1)))
+    state = held(layer, target_strength=0.0)
+    state = replace(state, control=replace(state.control, target_strength=10.0, target_color=torch.zeros(3, 1, 1)))
     whole, none = (
         carry.warp_state(state, GREY, shift(8, 8, 2, confidence), Temporal(persistence=0.5)) for confidence in (1, 0)
     )
@@ -84,7 +84,7 @@ def test_fresh_ground_is_dreamed_harder_and_a_content_shot_not_at_all() -> None:
     gentle = 0.01 * 0.2 * state.control.step_gain
     assert torch.allclose(step, torch.tensor([[[0.004, (0.004 + gentle) / 2, gentle]]]))
     assert carry.effort(held(torch.zeros(3, 8, 8)), 0.01, Temporal(refine=4))[:2] == (2, 1)  # all ripe
-    content = held(torch.zeros(3, 8, 8), reached=1.1)
+    content = held(torch.zeros(3, 8, 8), objective_ratio=1.1)
     assert carry.effort(content, 0.01, Temporal())[0] == 0
     assert carry.effort(content, 0.01, Temporal(morph=1.0))[0] == Temporal().refine  # alive all the same
 
@@ -93,15 +93,19 @@ def test_the_governor_drives_harder_the_further_the_objective_falls() -> None:
     control = StrengthControl.start(GREY, torch.full((3, 8, 8), 0.1), 100.0)
     after = {objective: control.after(GREY, objective, 0.0) for objective in (90.0, 95.0, 105.0)}
     assert after[90.0].step_gain > after[95.0].step_gain > control.step_gain > after[105.0].step_gain
-    assert after[105.0].wanted == 0
-    assert control.after(GREY / 4, 100.0 * strength.headroom(GREY / 4) ** 2, 0.0).reached == pytest.approx(1)  # darker
+    assert after[105.0].demand == 0
+    assert control.after(GREY / 4, 100.0 * strength.headroom(GREY / 4) ** 2, 0.0).objective_ratio == pytest.approx(
+        1
+    )  # darker
 
 
 def test_the_goal_stays_but_where_a_shot_outgrows_it() -> None:
     control = StrengthControl.start(GREY, torch.full((3, 8, 8), 0.1), 100.0)
-    assert control.after(GREY, 110.0, 0.5).goal == control.goal == pytest.approx(100)
-    assert control.after(GREY, 50.0, 0.5).goal == control.goal
-    assert 101 < control.after(GREY, 200.0, 0.0).goal < control.after(GREY, 200.0, 0.5).goal < 200
+    assert control.after(GREY, 110.0, 0.5).target_objective == control.target_objective == pytest.approx(100)
+    assert control.after(GREY, 50.0, 0.5).target_objective == control.target_objective
+    assert (
+        101 < control.after(GREY, 200.0, 0.0).target_objective < control.after(GREY, 200.0, 0.5).target_objective < 200
+    )
 
 
 def test_an_objective_below_zero_is_left_alone() -> None:
@@ -273,8 +277,8 @@ def test_louder_weights_alone_are_no_other_dream(quick: Recipe, photo: np.ndarra
         ]
         for layers in ("blocks.9=1", "blocks.9=1 if t < 0.15 else 5")
     )
-    assert [g.reached for g in louder] == pytest.approx(
-        [g.reached for g in plain], rel=0.1
+    assert [g.objective_ratio for g in louder] == pytest.approx(
+        [g.objective_ratio for g in plain], rel=0.1
     )  # but for rounding, which grows; five times as loud would show
 
 
@@ -288,8 +292,8 @@ def test_a_weight_of_nothing_rests_the_dream_and_no_more(weight: str, quick: Rec
         engine = Engine(quick.set(f"network.layers=blocks.5={written}"), timeline)
         shown = [state.layer for _, state in render(frames, engine)]
         strengths[written] = [float(layer.abs().mean()) for layer in shown]
-    asked = [Animation(engine.recipe, timeline).at(index).network.layers for index in range(10)]
-    begun = next(index for index, layers in enumerate(asked) if layers != "blocks.5=0")
+    asked = [Animation(engine.recipe, timeline).at(index).layers for index in range(10)]
+    begun = next(index for index, layers in enumerate(asked) if layers != {"blocks.5": 0})
     assert strengths[weight][:begun] == [0.0] * begun
     for number, usual in zip(strengths[weight][begun:], strengths["1"][begun:], strict=True):
         assert number > 0.6 * usual

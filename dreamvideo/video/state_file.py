@@ -1,4 +1,4 @@
-"""A state as bytes: what a render goes on from after it was cut off, bit for bit. Tensors and numbers, no code."""
+"""A state as the bytes of a file, from which a render resumes bit for bit: tensors and numbers, no code."""
 
 from __future__ import annotations
 

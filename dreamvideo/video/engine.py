@@ -51,8 +51,8 @@ class Engine:
         base_memory: bytes that are taken beside the memory budget.
 
     Raises:
-        RecipeError, ModelError, SourceError: the recipe names a device, layer, network, guide or mask that cannot be
-            used, or a curve that cannot be evaluated.
+        RecipeError, ModelError, SourceError: the recipe names a device, layer, network, list of cuts, guide or mask
+            that cannot be used, or a curve that cannot be evaluated.
     """
 
     def __init__(self, recipe: Recipe, timeline: Timeline | None = None, memory_budget: float | None = None):
@@ -87,6 +87,8 @@ class Engine:
         self.recipe, self.animation = recipe, Animation(recipe, self.timeline)
         self._objective = FrameObjective(recipe.network, self.animation)
         self.mask = self.new_mask()
+        cuts = recipe.temporal.cuts if recipe.temporal.flow != "none" else "none"
+        self._shots = shot_rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
 
     def _read_guides(self) -> None:
         if paths := [path for path, _ in guides(self.recipe.network.guide)]:
@@ -142,12 +144,7 @@ class Engine:
             tracking: where tracking stood after the frame before the first; None where nothing is known of it.
             shots: marks the frames with which shots begin; by the recipe if None.
         """
-        return Tracker(self.animation, shots or self._shots(), self.camera_path, self.mask, tracking).track(frames)
-
-    def _shots(self) -> Rule:
-        temporal = self.recipe.temporal
-        cuts = temporal.cuts if temporal.flow != "none" else "none"
-        return shot_rule(cuts, parse_time(self.recipe.clip.start) or Fraction(0))
+        return Tracker(self.animation, shots or self._shots, self.camera_path, self.mask, tracking).track(frames)
 
     def dream(
         self, tracked: TrackedFrame, state: State | None, on_octave: OnOctave | None = None

@@ -12,7 +12,7 @@ import torch
 from conftest import ffmpeg
 from skimage import data
 
-from dreamvideo import Engine, Frame, Recipe, RecipeError, SourceError
+from dreamvideo import Engine, Recipe, RecipeError, SourceError
 from dreamvideo.curves.timeline import Timeline
 from dreamvideo.dream.objective import objective
 from dreamvideo.recipe import guides, parse_time
@@ -34,7 +34,7 @@ def engine(guide: str, *settings: str) -> Engine:
 
 
 def goal(engine: Engine, index: int) -> objective.Objective:
-    engine.aim(Frame(index, index / TEN, np.zeros((64, 96, 3), np.uint8)))
+    engine.aim(engine.animation.at(index), index / TEN)
     return engine.dreamer.objective
 
 

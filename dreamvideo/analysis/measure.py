@@ -82,7 +82,7 @@ def measure(
             if shown.frame.feedback:  # a dream that lives on itself
                 original = picture.mean((1, 2), keepdim=True).expand_as(picture)
             if engine:
-                engine.aim(shown.frame)
+                engine.aim(engine.animation.at(shown.frame.index), shown.frame.time)
             motion = known_motion(known, index, picture.shape[1:]) if known else shown.motion
             measured = report.stability.add(
                 shown.gray,

@@ -62,6 +62,7 @@ class Animation:
                 values = _values(curves, f"{section}.{key}", value)
                 _check_range(f"{section}.{key}", values, timeline, param.low, param.high)
                 self.tracks[section, key] = np.rint(values) if kind is int else values
+        self._constant: FrameNumbers | None = None  # every frame's, where no number changes
         self._weights = {name: dict(terms) for name, terms in _weighted_lists(recipe).items()}
         for name, terms in self._weights.items():
             for term, weight in terms.items():
@@ -71,8 +72,10 @@ class Animation:
 
     def at(self, index: int) -> FrameNumbers:
         """Return the numbers of a frame. Beyond the last frame they stay as they are there."""
+        if not self.tracks and self._constant is not None:
+            return self._constant
         point = min(index * self.timeline.fine, len(self.timeline.t) - 1)
-        return FrameNumbers(
+        self._constant = FrameNumbers(
             self._section("dream", point),
             self._section("temporal", point),
             self._section("finish", point),
@@ -80,6 +83,7 @@ class Animation:
             self._weights_at("layers", point),
             self._weights_at("guide", point),
         )
+        return self._constant
 
     @property
     def has_moving_objective(self) -> bool:

@@ -125,7 +125,8 @@ def estimate(source: str, output: str, recipe: Recipe, overwrite: bool = False) 
 
 def _estimate(engine: Engine, frame: Frame, setup: Setup, output: str, kind: str) -> Estimate:
     info, recipe = setup.info, setup.recipe
-    now, dreamer = engine.aim(frame), engine.dreamer
+    now, dreamer = engine.animation.at(frame.index), engine.dreamer
+    engine.aim(now, frame.time)
     image = engine.image(frame)[None]
     pixel = _seconds_per_pixel(engine, image)
     sizes = octave_sizes(info.height, info.width, now.dream.octaves, now.dream.octave_scale)

@@ -65,20 +65,22 @@ def start_frame(tracked: TrackedFrame, image: Tensor, state: State | None, goal:
         state: after the last frame; None at the beginning.
         goal: the frame's objective; where it is all zero, the dream is carried without ascent.
     """
-    changed = _objective_changed(state, goal)
-    motion = tracked.motion
+    rests, motion, changed = is_zero(goal), tracked.motion, 0.0
+    if state is not None and state.shares and not rests:
+        changed = share_changed(state.shares, goal.shares)
     if tracked.repeats and state is not None:
         if changed < SAME:
             return None
         motion = camera.camera_motion(np.eye(3), *tracked.luma.shape[::-1])
     if state is None or motion is None or not (state.control.target_strength or tracked.frame.feedback):
-        layer = torch.zeros_like(image) if is_zero(goal) else tracked.fill
+        layer = torch.zeros_like(image) if rests else tracked.fill
         return Start(None, layer, is_final=layer is not None)
     numbers = tracked.numbers
     carried = warp_state(state, image, motion.to(image.device), numbers.temporal, tracked.fill)
-    carried = retarget(carried, changed)
+    if changed >= SAME:
+        carried = retarget(carried, changed)
     iterations, finest, step = effort(carried, numbers.dream.step, numbers.temporal)
-    return Start(carried, carried.layer, False, 0 if is_zero(goal) else iterations, finest, step)
+    return Start(carried, carried.layer, False, 0 if rests else iterations, finest, step)
 
 
 def settle(
@@ -144,8 +146,6 @@ def retarget(carried: State, share: float) -> State:
     """Return a carried state when a share of the objective is new, 0 … 1: the old dream makes way in that measure, and
     counts as not converged.
     """
-    if share < SAME:
-        return carried
     return replace(
         carried,
         layer=carried.layer * max(1 - FADE * share, REMAINS),
@@ -175,10 +175,3 @@ def blend_layers(one: Tensor, other: Tensor, share: float) -> Tensor:
 def is_zero(goal: Objective) -> bool:
     """Tell whether all weights of an objective are 0: there is nothing to ascend, and the dream is carried as it is."""
     return not any(term.weight for term in goal.terms)
-
-
-def _objective_changed(state: State | None, goal: Objective) -> float:
-    """Return how much of the objective is new since the last frame, 0 … 1."""
-    if is_zero(goal) or state is None or not state.shares:
-        return 0.0
-    return share_changed(state.shares, goal.shares)

@@ -13,6 +13,7 @@ from ..curves.animate import Animation, FrameNumbers
 from ..curves.timeline import Timeline
 from ..dream import memory, tiles
 from ..dream.guides import Guides
+from ..dream.objective.objective import Objective
 from ..dream.octaves import Dreamer, resize
 from ..finish.composite import composite
 from ..finish.mask import Mask, has_mask
@@ -23,7 +24,7 @@ from ..networks.load import load_network
 from ..recipe import Recipe, guides, parse_rate, parse_time
 from . import camera
 from .camera import CameraPath
-from .carry import Start, is_zero, settle, start_feedback, start_frame
+from .carry import is_zero, settle, start_feedback, start_frame
 from .frame_objective import FrameObjective
 from .outpaint import Outpainter
 from .shots import Rule, shot_rule
@@ -81,7 +82,7 @@ class Engine:
         guides = self._objective.guides
         self._take(recipe)
         self._objective.guides = guides
-        self._aim(self.animation.at(0), Fraction(0))
+        self.aim(self.animation.at(0), Fraction(0))
 
     def _take(self, recipe: Recipe) -> None:
         self.recipe, self.animation = recipe, Animation(recipe, self.timeline)
@@ -165,19 +166,24 @@ class Engine:
         Returns:
             What was dreamed on, the dream layer, (3, H, W) each, and the state after it.
         """
-        frame, image = tracked.frame, self.image(tracked.frame)
-        self._aim(tracked.numbers, frame.time)
+        frame, numbers, image = tracked.frame, tracked.numbers, self.image(tracked.frame)
+        goal = self.aim(numbers, frame.time)
         if frame.feedback and state is not None:
             state = self._with_base(image, state)
             assert state.base is not None
             image = state.base.expand_as(image)
-        begun = start_frame(tracked, image, state, self.dreamer.objective)
-        if begun is None:
+        start = start_frame(tracked, image, state, goal)
+        if start is None:
             assert state is not None
             return image, state.layer, state
-        layer = self._ascend(image, frame.index, begun, on_octave)
-        value = self._measured(image + layer, tracked)
-        return image, layer, settle(image, layer, value, begun.carried, state, self.dreamer.objective)
+        heard = None if on_octave is None else lambda picture: on_octave(frame.index, picture)
+        if start.carried is not None:
+            layer = self.dreamer(image, frame.index, start.layer, start.iterations, start.step, start.finest, heard)
+        else:
+            layer = self.dreamer(image, on_octave=heard) if start.layer is None else start.layer
+        is_held = not is_zero(goal) and (numbers.temporal.flow != "none" or frame.feedback)
+        value = self._value((image + layer).clamp(0, 1)) if is_held else math.nan
+        return image, layer, settle(image, layer, value, start.carried, state, goal)
 
     def _with_base(self, image: Tensor, state: State) -> State:
         """Return the state of a feedback dream, which begins with the dream on its first frame."""
@@ -185,20 +191,6 @@ class Engine:
             return state
         picture = (image + state.layer).clamp(0, 1)
         return start_feedback(picture, state, self._value(picture))
-
-    def _ascend(self, image: Tensor, index: int, begun: Start, on_octave: OnOctave | None) -> Tensor:
-        """Return the frame's dream layer (3, H, W)."""
-        heard = None if on_octave is None else lambda picture: on_octave(index, picture)
-        if begun.carried is not None:
-            return self.dreamer(image, index, begun.layer, begun.iterations, begun.step, begun.finest, heard)
-        return self.dreamer(image, on_octave=heard) if begun.layer is None else begun.layer
-
-    def _measured(self, dreamed: Tensor, tracked: TrackedFrame) -> float:
-        """Return the objective that the strength control works with; NaN where it has nothing to hold."""
-        is_held = tracked.numbers.temporal.flow != "none" or tracked.frame.feedback
-        if not is_held or is_zero(self.dreamer.objective):
-            return math.nan
-        return self._value(dreamed.clamp(0, 1))
 
     def _value(self, picture: Tensor) -> float:
         """Return the objective of a picture (3, H, W), for weights that add up to 1."""
@@ -213,14 +205,10 @@ class Engine:
         mask = None if tracked.mask is None else to_device(torch.from_numpy(tracked.mask), self.device)
         return composite(image, layer, tracked.numbers.finish, below, mask)
 
-    def aim(self, frame: Frame) -> FrameNumbers:
-        """Set the dreamer to a frame's objective and numbers, and return the numbers."""
-        numbers = self.animation.at(frame.index)
-        self._aim(numbers, frame.time)
-        return numbers
-
-    def _aim(self, numbers: FrameNumbers, time: Fraction) -> None:
+    def aim(self, numbers: FrameNumbers, time: Fraction) -> Objective:
+        """Set the dreamer to the numbers and the objective of a frame, at `time` s, and return the objective."""
         self.dreamer.recipe, self.dreamer.objective = numbers.dream, self._objective.at(numbers, time)
+        return self.dreamer.objective
 
 
 def _moment(recipe: Recipe) -> Timeline:

@@ -34,6 +34,7 @@ class FrameObjective:
         named = ",".join(f"{name}=1" for name, _ in split_weights(network.layers))
         self._terms = parse_objective(named or default_layers(network.model)).terms
         self.guides: Guides | None = None
+        self._own: Objective | None = None  # the last frame's, without guides
         self._guided: tuple[FrameNumbers, Sequence[Features], Objective] | None = None  # the last one
 
     @property
@@ -48,7 +49,9 @@ class FrameObjective:
             numbers: the recipe's at that frame.
             time: s from the film's first frame, at which guides that are films are read.
         """
-        own = self._weighted(numbers)
+        if not self._moves and self.guides is None and self._own is not None:
+            return self._own
+        own = self._own = self._weighted(numbers)
         if self.guides is None:
             return own
         found = self.guides.at(time, numbers.guides)

@@ -100,9 +100,11 @@ class Tracker:
             own = None if repeats else camera.camera_motion(np.eye(3), *luma.shape[::-1])
         else:
             own = self._measured(luma, self._luma, numbers.temporal)
-        mask = self._masked(frame, numbers, own, repeats, path)
-        motion = None if own is None else seen_motion(own, path, frame.index, frame.index - 1)
+        mask = None if self._mask is None else self._mask.at(frame, numbers.finish, own, repeats)
+        motion = own
         if path is not None:
+            motion = None if own is None else seen_motion(own, path, frame.index, frame.index - 1)
+            mask = None if mask is None else np.clip(camera.view_through(mask, path.view(frame.index)), 0, 1)
             frame = replace(frame, pixels=camera.view_through(frame.pixels, path.view(frame.index)))
         self._luma = luma
         tracking = self._state(frame.index + 1)
@@ -120,23 +122,9 @@ class Tracker:
         """Return a frame of a feedback dream, which moves by the camera alone."""
         step = np.eye(3) if self._path is None else self._path.steps[frame.index]
         motion = camera.camera_motion(step, luma.shape[1], luma.shape[0])
-        mask = self._masked(frame, numbers)
+        mask = None if self._mask is None else self._mask.at(frame, numbers.finish)
         tracking = self._state(frame.index + 1)
         return TrackedFrame(frame, luma, numbers, motion, path=self._path, mask=mask, tracking=tracking)
-
-    def _masked(
-        self,
-        frame: Frame,
-        numbers: FrameNumbers,
-        motion: Motion | None = None,
-        repeats: bool = False,
-        path: CameraPath | None = None,
-    ) -> Field | None:
-        """Return how much of the dream a frame shows, (H, W), as the camera shows it; None for all of it."""
-        if self._mask is None:
-            return None
-        mask = self._mask.at(frame, numbers.finish, motion, repeats)
-        return mask if path is None else np.clip(camera.view_through(mask, path.view(frame.index)), 0, 1)
 
     def _state(self, index: int) -> TrackerState:
         moving = None if self._mask is None else self._mask.moving

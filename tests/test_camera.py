@@ -19,6 +19,7 @@ from test_media import read
 from dreamvideo import Engine, Frame, Recipe, RecipeError, SourceError, dream_video, measure, render
 from dreamvideo.curves.animate import Animation
 from dreamvideo.curves.timeline import Timeline
+from dreamvideo.dream.objective.objective import Objective
 from dreamvideo.video import camera, carry, flow, outpaint, strength
 from dreamvideo.video.loop import laps, views
 from dreamvideo.video.temporal_error import LoopErrors, temporal_error
@@ -176,7 +177,7 @@ def test_the_view_after_the_last_is_the_first() -> None:
     photo = cv2.resize(data.chelsea()[:, 60:-60], (W, H), interpolation=cv2.INTER_AREA)
     for settings in ({"zoom": 1.5}, {"zoom": 0.6, "rotate": 30.0}, {"zoom": 4.0, "center_x": 0.3}):
         track = path(settings, 4, 6)
-        still = views.StillLoop(photo, track, Fraction(6))
+        still = views.StillLoop(photo, track)
         after = still._seen(track.view(24)).astype(float)
         before = still._seen(track.view(0)).astype(float)
         assert np.abs(after - before).mean() < 2, settings
@@ -284,6 +285,6 @@ def test_a_camera_that_turns_back_dreams_no_further_ahead(engine: Engine) -> Non
     ahead = outpaint.Outpainter(
         engine.dreamer, engine.animation, range(48), lambda k, _: track.steps[k], lambda k, s: torch.zeros(3, H, W)
     )
-    state = carry.settle(torch.full((3, H, W), 0.5), torch.zeros(3, H, W), 1.0, None)
+    state = carry.settle(torch.full((3, H, W), 0.5), torch.zeros(3, H, W), 1.0, None, None, Objective(()))
     until, _ = ahead._reach(1, state)
     assert 8 <= until <= 12  # where the pan turns round

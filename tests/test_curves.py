@@ -180,7 +180,7 @@ def test_any_number_can_be_a_curve_and_named_curves_are_shared() -> None:
     now = Animation(recipe, timeline()).at(24)
     assert (now.dream.iterations, now.dream.step, now.finish.color) == (12, 0.005, 0.5)
     assert now.dream.octave_scale == pytest.approx(1.3)
-    assert now.network.layers == "blocks.9=1,blocks.10=0.5"
+    assert now.layers == {"blocks.9": 1, "blocks.10": 0.5}
     assert Recipe.from_toml(recipe.to_toml()) == recipe
     assert not follows_sound(recipe)
     assert follows_sound(recipe.set("dream.step=0.01*pulse(onset)"))

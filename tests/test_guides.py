@@ -12,10 +12,11 @@ import torch
 from conftest import ffmpeg
 from skimage import data
 
-from dreamvideo import Engine, Frame, Recipe, RecipeError, SourceError
+from dreamvideo import Engine, Recipe, RecipeError, SourceError
 from dreamvideo.curves.timeline import Timeline
+from dreamvideo.curves.weights import split_guides
 from dreamvideo.dream.objective import objective
-from dreamvideo.recipe import guides, parse_time
+from dreamvideo.recipe import parse_time
 
 TEN = Fraction(10)
 
@@ -34,7 +35,7 @@ def engine(guide: str, *settings: str) -> Engine:
 
 
 def goal(engine: Engine, index: int) -> objective.Objective:
-    engine.aim(Frame(index, index / TEN, np.zeros((64, 96, 3), np.uint8)))
+    engine.aim(engine.animation.at(index), index / TEN)
     return engine.dreamer.objective
 
 
@@ -52,7 +53,7 @@ def goal(engine: Engine, index: int) -> objective.Objective:
     ],
 )
 def test_a_list_of_guides_is_read(text: str, found: list[tuple[str, str]]) -> None:
-    assert guides(text) == found
+    assert split_guides(text) == found
 
 
 def test_one_guide_makes_way_for_another(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from ..video import camera, shots
 from ..video.engine import Engine
 from ..video.flow import Motion
 from ..video.loop import views
+from ..video.process import configure_process
 from .flow_truth import flow_files, known_motion
 from .metrics import Measure
 from .report import LOUD, Report
@@ -81,7 +82,7 @@ def measure(
             if shown.frame.feedback:  # a dream that lives on itself
                 original = picture.mean((1, 2), keepdim=True).expand_as(picture)
             if engine:
-                engine.aim(shown.frame)
+                engine.aim(engine.animation.at(shown.frame.index), shown.frame.time)
             motion = known_motion(known, index, picture.shape[1:]) if known else shown.motion
             measured = report.stability.add(
                 shown.gray,
@@ -161,6 +162,7 @@ def _engine(report: Report, recipe: Recipe | None, source: Info) -> tuple[Engine
     setup = None
     try:
         setup = set_up(source, recipe, report.dream)
+        configure_process(setup.recipe.network)
         return Engine(setup.recipe, setup.timeline), setup
     except DreamError as error:
         report.notices.append(f"no objective is measured ({error})")
@@ -191,7 +193,7 @@ def _straight(frames: Iterable[Frame], engine: Engine | None, recipe: Recipe) ->
     for frame, cut in marked:
         height, width = frame.pixels.shape[:2]
         if frame.index == 0 and engine:
-            path = engine.path(width, height)
+            path = engine.camera_path(width, height)
         if frame.feedback:
             step = path.steps[frame.index] if path else np.eye(3)
             yield _Shown(frame, luma_8bit(frame.pixels), camera.camera_motion(step, width, height))

@@ -2,29 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import RecipeError
-from ..recipe import Recipe, guides, parameters
+from ..recipe import Dream, Finish, Recipe, Temporal, parameters
 from . import expressions, syntax, weights
 from .evaluate import CurveEvaluator
 from .timeline import Timeline, Values
 
+DIGITS = 4  # of a weight that changes: equal objectives from frame to frame are recognised, and kept
+
+
+@dataclass(frozen=True)
+class FrameNumbers:
+    """What a recipe says at one frame, in plain numbers.
+
+    Attributes:
+        dream, temporal, finish: the recipe's sections, without curves.
+        guide_weight: see `recipe.Network`.
+        layers: the weight of every term in `network.layers`, by its name, in the order written; empty where the
+            recipe names none.
+        guides: the weight of every guide, by its path.
+    """
+
+    dream: Dream
+    temporal: Temporal
+    finish: Finish
+    guide_weight: float
+    layers: Mapping[str, float]
+    guides: Mapping[str, float]
+
 
 class Animation:
-    """Reads a recipe's curves against a timeline.
+    """A recipe's curves over a timeline.
 
     Attributes:
         recipe: as it is written, with its curves.
-        timeline: what they are read against.
-        tracks: each curve's values at every point of the timeline, by (section, key); those of layers' and guides'
-            weights under ("network.layers", layer) and ("network.guide", path).
+        timeline: what the curves are evaluated on.
+        tracks: each curve's values at every point of the timeline, by (section, key); those of the weights of layers
+            and guides under ("network.layers", name) and ("network.guide", path).
+        own: the values of the recipe's own `[curves]`, by name.
 
     Raises:
-        RecipeError: a curve asks for what is not known here, or leaves its parameter's range.
+        RecipeError: a curve uses a name that is unknown here (sound where there is no music), or leaves its range.
     """
 
     def __init__(self, recipe: Recipe, timeline: Timeline):
@@ -37,40 +62,62 @@ class Animation:
                 values = _values(curves, f"{section}.{key}", value)
                 _check_range(f"{section}.{key}", values, timeline, param.low, param.high)
                 self.tracks[section, key] = np.rint(values) if kind is int else values
-        for key, terms in _weighted_lists(recipe).items():
-            for name, weight in terms:
+        self._constant: FrameNumbers | None = None  # every frame's, where no number changes
+        self._weights = {name: dict(terms) for name, terms in _weighted_lists(recipe).items()}
+        for name, terms in self._weights.items():
+            for term, weight in terms.items():
                 if isinstance(curve := syntax.read_curve(weight or "1"), (str, dict)):
-                    self.tracks[f"network.{key}", name] = _values(curves, f"network.{key}, {name}", curve)
+                    self.tracks[f"network.{name}", term] = _values(curves, f"network.{name}, {term}", curve)
         self.own = {name: _values(curves, f"curves.{name}", curve) for name, curve in recipe.curves.items()}
 
-    def at(self, index: int) -> Recipe:
-        """Return the recipe of a frame: numbers where there were curves. Beyond the last frame it stays as it is."""
-        if not self.tracks:
-            return self.recipe
+    def at(self, index: int) -> FrameNumbers:
+        """Return the numbers of a frame. Beyond the last frame they stay as they are there."""
+        if not self.tracks and self._constant is not None:
+            return self._constant
         point = min(index * self.timeline.fine, len(self.timeline.t) - 1)
-        changed: dict[str, dict[str, Any]] = {}
-        for (section, key), values in self.tracks.items():
-            if section.startswith("network."):
-                changed.setdefault("network", {})[section.removeprefix("network.")] = ""
-            else:
-                number = float(values[point])
-                whole = isinstance(getattr(getattr(DEFAULT, section), key), int)
-                changed.setdefault(section, {})[key] = int(number) if whole else number
-        for key, terms in _weighted_lists(self.recipe).items():
-            if key in changed.get("network", {}):
-                tracks = {name: self.tracks.get((f"network.{key}", name)) for name, _ in terms}
-                changed["network"][key] = ",".join(
-                    f"{name}={weight or 1 if (track := tracks[name]) is None else f'{track[point]:.4g}'}"
-                    for name, weight in terms
-                )
-        sections = {name: replace(getattr(self.recipe, name), **values) for name, values in changed.items()}
-        return replace(self.recipe, **sections)
+        self._constant = FrameNumbers(
+            self._section("dream", point),
+            self._section("temporal", point),
+            self._section("finish", point),
+            float(self._number("network", "guide_weight", point)),
+            self._weights_at("layers", point),
+            self._weights_at("guide", point),
+        )
+        return self._constant
+
+    @property
+    def has_moving_objective(self) -> bool:
+        """Whether the weights of layers or guides change over time."""
+        return any(section in ("network.layers", "network.guide") for section, _ in self.tracks) or (
+            ("network", "guide_weight") in self.tracks
+        )
 
     def fine(self, section: str, key: str) -> Values:
         """Return a parameter's number at every point of the timeline, be it a curve or not."""
         if (section, key) in self.tracks:
             return self.tracks[section, key]
         return np.full(self.timeline.t.shape, float(getattr(getattr(self.recipe, section), key)))
+
+    def _section(self, section: str, point: int) -> Any:
+        """Return a section of the recipe with numbers in the place of its curves."""
+        written = getattr(self.recipe, section)
+        curves = [key for name, key in self.tracks if name == section]
+        return replace(written, **{key: self._number(section, key, point) for key in curves}) if curves else written
+
+    def _number(self, section: str, key: str, point: int) -> float:
+        track = self.tracks.get((section, key))
+        if track is None:
+            return getattr(getattr(self.recipe, section), key)
+        is_whole = isinstance(getattr(getattr(DEFAULT, section), key), int)
+        return int(track[point]) if is_whole else float(track[point])
+
+    def _weights_at(self, name: str, point: int) -> dict[str, float]:
+        return {
+            term: float(weight or 1)
+            if (track := self.tracks.get((f"network.{name}", term))) is None
+            else _rounded(float(track[point]))
+            for term, weight in self._weights[name].items()
+        }
 
 
 DEFAULT = Recipe()
@@ -82,9 +129,14 @@ def follows_sound(recipe: Recipe) -> bool:
 
 
 def needs_analysis(recipe: Recipe) -> bool:
-    """Tell whether any curve needs the music to be listened to: beats and bars do not where the tempo is given."""
-    told = {"beat", "bar"} if recipe.music.bpm else set()
-    return bool(_names_used(recipe) & {*expressions.COUNTERS, *expressions.LEVELS} - told)
+    """Tell whether the music has to be analysed for any curve; beats and bars are known where the tempo is given."""
+    known = {"beat", "bar"} if recipe.music.bpm else set()
+    return bool(_names_used(recipe) & {*expressions.COUNTERS, *expressions.LEVELS} - known)
+
+
+def _rounded(weight: float) -> float:
+    """Return a weight to `DIGITS` significant digits."""
+    return round(weight, DIGITS - 1 - math.floor(math.log10(abs(weight)))) if weight else weight
 
 
 def _names_used(recipe: Recipe) -> set[str]:
@@ -95,8 +147,8 @@ def _names_used(recipe: Recipe) -> set[str]:
 
 
 def _weighted_lists(recipe: Recipe) -> dict[str, list[tuple[str, str]]]:
-    """Return what of a recipe is written as names with weights, each of which may be a curve."""
-    return {"layers": weights.split_weights(recipe.network.layers), "guide": guides(recipe.network.guide)}
+    """Return the recipe's lists of names with weights, each of which may be a curve."""
+    return {"layers": weights.split_weights(recipe.network.layers), "guide": weights.split_guides(recipe.network.guide)}
 
 
 def _values(curves: CurveEvaluator, name: str, curve: expressions.Curve) -> Values:
@@ -111,5 +163,5 @@ def _check_range(name: str, values: Values, timeline: Timeline, low: float, high
     if len(outside):
         at = outside[0]
         raise RecipeError(
-            f"{name} is {values[at]:.4g} at {timeline.t[at]:.3g} s, outside {low:g} … {high:g}: clamp(…) holds it"
+            f"{name} is {values[at]:.4g} at {timeline.t[at]:.3g} s, outside {low:g} … {high:g}: use clamp(…)"
         )

@@ -22,6 +22,7 @@ from ..media.writers.codecs import ANIMATIONS, CODECS, CONTAINERS
 from ..recipe import Recipe
 from ..video import carry
 from ..video.engine import Engine
+from ..video.process import configure_process
 from . import side_outputs
 from .setup import Setup, set_up
 
@@ -117,13 +118,15 @@ def estimate(source: str, output: str, recipe: Recipe, overwrite: bool = False) 
         frame = next(iter(opened), None)
     if frame is None:
         raise SourceError(f"no frame of {source} can be decoded: is it complete?")
+    configure_process(setup.recipe.network)
     with closing(Engine(setup.recipe, setup.timeline)) as engine:
         return _estimate(engine, frame, setup, output, "still" if still else info.kind)
 
 
 def _estimate(engine: Engine, frame: Frame, setup: Setup, output: str, kind: str) -> Estimate:
     info, recipe = setup.info, setup.recipe
-    now, dreamer = engine.aim(frame), engine.dreamer
+    now, dreamer = engine.animation.at(frame.index), engine.dreamer
+    engine.aim(now, frame.time)
     image = engine.image(frame)[None]
     pixel = _seconds_per_pixel(engine, image)
     sizes = octave_sizes(info.height, info.width, now.dream.octaves, now.dream.octave_scale)
@@ -134,7 +137,7 @@ def _estimate(engine: Engine, frame: Frame, setup: Setup, output: str, kind: str
     first = now.dream.iterations * pixel * (finest + coarser) + rest
     times = 2 if setup.recipe.temporal.passes == 2 or setup.recipe.camera.loop else 1
     later = []
-    for share in (carry.LEAST, carry.MOST):
+    for share in (carry.FEWEST, carry.MOST):
         steps = max(round(now.temporal.refine * share), 1)
         last = -(-steps // 2) if share <= 1 else steps
         later.append(times * (pixel * (steps * coarser + last * finest) + rest))
@@ -146,7 +149,7 @@ def _estimate(engine: Engine, frame: Frame, setup: Setup, output: str, kind: str
         count=info.count,
         kind=kind,
         octaves=len(sizes),
-        network=f"{now.network.model} in {_precision(engine)} on {engine.device}",
+        network=f"{recipe.network.model} in {_precision(engine)} on {engine.device}",
         tiles=len(parts),
         memory=engine.base_memory
         + dreamer.beside * info.width * info.height

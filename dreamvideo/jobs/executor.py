@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Protocol
 
-import torch
-
 from ..recipe import Recipe
 from ..video.engine import Engine
+from ..video.process import configure_process
 from .events import Event, Listener, Stop
 from .fingerprint import Environment, environment
 from .plan import Plan
@@ -78,7 +77,7 @@ class Inline:
 
     def __init__(self) -> None:
         self._engine: Engine | None = None
-        self._precision = ""
+        self._built_for: tuple[str, float | None] = ("", None)
 
     def environment(self, recipe: Recipe) -> Environment:
         """See `Executor`."""
@@ -86,9 +85,9 @@ class Inline:
 
     def make_ready(self, setup: Setup, fresh: Plan) -> float | None:
         """See `Executor`."""
-        torch.set_num_threads(fresh.threads)
+        configure_process(fresh.recipe().network, fresh.threads)
         self._engine = Engine(fresh.settled(setup.recipe), setup.timeline, fresh.memory_budget)
-        self._precision = fresh.precision
+        self._built_for = fresh.precision, self._engine.dreamer.memory_budget
         return self._engine.dreamer.memory_budget
 
     def run(
@@ -96,7 +95,7 @@ class Inline:
         on_event: Listener, stop: Stop,
     ) -> int:  # fmt: skip
         """See `Executor`."""
-        ready = self._engine if self._precision == plan.precision else None  # else it was begun otherwise
+        ready = self._engine if self._built_for == (plan.precision, plan.memory_budget) else None
         worker = Worker(plan, (setup, ready) if ready else None)
         done = sum(len(segment.checksums) for segment in folder.segments())
         on_event(Event(done, plan.count))

@@ -7,8 +7,6 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
-import torch
 from torch import Tensor
 
 from ..errors import DreamError
@@ -18,6 +16,7 @@ from ..media.writers.sink import Sink
 from ..video.engine import Engine
 from ..video.flow import Motion
 from ..video.loop import laps, layer_store, views
+from ..video.process import configure_process
 from ..video.state_file import state_from_bytes, state_to_bytes
 from ..video.temporal_error import LoopErrors
 from . import side_outputs
@@ -86,8 +85,7 @@ def loop_so_far(folder: Path, plan: Plan, opened: Source, setup: Setup, overwrit
 
 @contextmanager
 def _circle(plan: Plan, opened: Source, setup: Setup) -> Iterator[tuple[views.LoopView, Engine]]:
-    torch.set_num_threads(plan.threads)
-    cv2.setNumThreads(plan.threads)
+    configure_process(plan.recipe().network, plan.threads)
     engine = Engine(plan.settled(setup.recipe), setup.timeline, plan.memory_budget)
     with views.open_loop(opened, setup.source_frames, setup.blend_frames, setup.timeline, engine) as circle:
         yield circle, engine

@@ -8,11 +8,14 @@ import math
 from fractions import Fraction
 from pathlib import Path
 
+from torch import Tensor
+
 from ..errors import SourceError
 from ..media.info import as_still
 from ..media.readers.source import open_source
 from ..recipe import Recipe, parse_time
 from ..video.engine import Engine
+from ..video.process import configure_process
 from ..video.render import render
 from . import side_outputs
 from .events import Event, Listener, Result, ignore
@@ -75,10 +78,14 @@ def preview(
             for frame in opened
         )
         taken = kept(itertools.islice(setup.frames(frames), index - before + 1))
+        configure_process(setup.recipe.network)
         engine = Engine(setup.recipe, setup.timeline)
-        if octaves is not None:  # of the frame that is shown, not of the run-up
-            engine.on_octave = lambda number, dream: octaves(number, dream) if number == index else None
-        for done, (picture, _) in enumerate(render(taken, engine), 1):  # noqa: B007 - the last one is wanted
+
+        def save_octave(number: int, dream: Tensor) -> None:
+            if octaves is not None and number == index:  # of the frame that is shown, not of the run-up
+                octaves(number, dream)
+
+        for done, (picture, _) in enumerate(render(taken, engine, on_octave=save_octave), 1):  # noqa: B007 - the last one is wanted
             tell(engine, on_event, done, index - before + 1)
             on_event(Event(done, index - before + 1))
         if picture is None:

@@ -11,6 +11,7 @@ from ..finish import mask
 from ..media.readers.frame import Frame, Source
 from ..recipe import Recipe
 from ..video.engine import Engine
+from ..video.process import configure_process
 from ..video.render import render
 from . import side_outputs
 from .events import Event, Listener, Result, Stop
@@ -31,11 +32,11 @@ def still(
     with side_outputs.open_outputs(output, layer_out, setup, overwrite) as (sink, frames):
         for notice in (*opened.info.notices, *setup.notices, *sink.notices):
             on_event(Event(0, 1, notice))
+        configure_process(setup.recipe.network)
         engine = Engine(setup.recipe, setup.timeline)
-        engine.on_octave = octaves
         if stop():
             return Result(output, 0, 1, True)
-        with closing(render(setup.frames(frames(opened)), engine)) as pictures:
+        with closing(render(setup.frames(frames(opened)), engine, on_octave=octaves)) as pictures:
             dreamed = next(pictures, None)
         if dreamed is None:
             raise SourceError(f"{opened.info.path} cannot be decoded: is it complete?")
@@ -71,6 +72,7 @@ def dream_image(image: NDArray[np.uint8] | NDArray[np.uint16], recipe: Recipe | 
     recipe = recipe or Recipe()
     mask.check_mask(recipe.finish, moves=False, carried=False)
     frame = Frame(0, Fraction(0), image)
+    configure_process(recipe.network)
     with closing(render([frame], Engine(recipe))) as pictures:
         picture, _ = next(pictures)
     return picture.permute(1, 2, 0).cpu().numpy()

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-import cv2
-import torch
 from torch import Tensor
 
 from ..errors import SourceError
@@ -18,7 +16,8 @@ from ..media.readers.frame import Frame, Source
 from ..media.readers.source import open_source
 from ..media.segment import SegmentWriter, checksum
 from ..video import shots
-from ..video.engine import Engine
+from ..video.engine import Engine, OnOctave
+from ..video.process import configure_process
 from ..video.render import render
 from ..video.state_file import state_from_bytes, state_to_bytes
 from . import side_outputs
@@ -56,15 +55,12 @@ class Worker:
     """
 
     def __init__(self, plan: Plan, built: tuple[Setup, Engine] | None = None):
-        torch.set_num_threads(plan.threads)
-        cv2.setNumThreads(plan.threads)  # its flow comes out otherwise with others
+        configure_process(plan.recipe(0).network, plan.threads)
         self.plan = plan
+        self._shots = shots.shots_at(frozenset(plan.cuts))
         self._built: tuple[int, Setup, Engine] | None = None
         if built is not None and len(plan.parts) == 1:
             self._built = 0, *built
-            self._equip(*built)
-            if plan.memory_budget is not None:
-                built[1].dreamer.memory_budget = plan.memory_budget
 
     def dream(
         self, task: Task, scratch: Path, checkpoint: int, stop: Callable[[], bool] = lambda: False
@@ -84,9 +80,10 @@ class Worker:
         state = state_from_bytes(task.state, engine.device) if task.state else None
         until = min((cut for cut in self.plan.cuts if cut >= task.stop), default=self.plan.count)
         frames = self._frames(setup, state.tracking.index if state else task.begin)
+        wanted = takewhile(lambda frame: frame.index < until, frames)
         segment = _Unfinished(scratch, self.plan.depth)
         try:
-            with closing(render(takewhile(lambda frame: frame.index < until, frames), engine, state)) as pictures:
+            with closing(render(wanted, engine, state, self._shots, self._octaves(setup))) as pictures:
                 for picture, state in pictures:
                     index, notices = state.index - 1, tuple(engine.dreamer.notices)
                     engine.dreamer.notices.clear()
@@ -117,15 +114,14 @@ class Worker:
             with open_source(self.plan.source, recipe.clip) as opened:
                 setup = set_up(opened.info, recipe, self.plan.output, Path(self.plan.keep))
             engine = Engine(self.plan.settled(setup.recipe), setup.timeline, self.plan.memory_budget)
-            self._equip(setup, engine)
             self._built = part.first, setup, engine
         return self._built[1:]
 
-    def _equip(self, setup: Setup, engine: Engine) -> None:
-        """Tell an engine the shots, and where octaves go."""
-        engine.mark = shots.shots_at(frozenset(self.plan.cuts))
-        if self.plan.save_octaves:
-            engine.on_octave = side_outputs.octave_saver(self.plan.save_octaves, setup.info.number, overwrite=True)
+    def _octaves(self, setup: Setup) -> OnOctave | None:
+        """Return what saves the dream of every octave, if that is asked for."""
+        if not self.plan.save_octaves:
+            return None
+        return side_outputs.octave_saver(self.plan.save_octaves, setup.info.number, overwrite=True)
 
     def _frames(self, setup: Setup, first: int) -> Generator[Frame]:
         """Yield the frames from one on, held ones at the end."""

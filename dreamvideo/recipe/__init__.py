@@ -1,6 +1,5 @@
 """Recipes: every parameter of a render with its default, unit, range and help text; recipe files and presets."""
 
-from ..curves.weights import split_guides as guides
 from .files import preset_tables, preset_text, presets, read_tables, read_text
 from .input_files import input_files, with_files
 from .parameters import SOURCE_MUSIC, Camera, Clip, Dream, Encoding, Finish, Music, Network, Param, Temporal
@@ -9,6 +8,6 @@ from .times import parse_rate, parse_time
 
 __all__ = [
     "SOURCE_MUSIC", "Camera", "Clip", "Dream", "Encoding", "Finish", "Music", "Network", "Param", "Recipe", "Temporal",
-    "guides", "input_files", "parameters", "parse_rate", "parse_time", "preset_tables", "preset_text", "presets",
+    "input_files", "parameters", "parse_rate", "parse_time", "preset_tables", "preset_text", "presets",
     "read_tables", "read_text", "with_files",
 ]  # fmt: skip

@@ -97,8 +97,10 @@ def dreamed(shown: Shown, recipes: Sequence[Recipe], on_event: Callable[[Event],
     """
     from ..media.pixels import quantise
     from ..video.engine import Engine
+    from ..video.process import configure_process
     from ..video.render import render
 
+    configure_process(recipes[0].network)
     recipes = [_resting(recipe) for recipe in recipes]
     asked = [_objective(recipe, shown) for recipe in recipes]
     _try(shown, recipes, asked)
@@ -118,11 +120,10 @@ def dreamed(shown: Shown, recipes: Sequence[Recipe], on_event: Callable[[Event],
 
 
 def _objective(recipe: Recipe, shown: Shown) -> Objective:
-    from ..dream.objective import text
-    from ..networks.load import default_layers
+    from ..video.frame_objective import FrameObjective
 
-    now = Animation(recipe, shown.timeline).at(shown.frame.index).network
-    return text.parse_objective(now.layers or default_layers(now.model))
+    animation = Animation(recipe, shown.timeline)
+    return FrameObjective(recipe.network, animation).at(animation.at(shown.frame.index), shown.frame.time)
 
 
 def _loaded(recipe: Recipe) -> Network:
@@ -147,7 +148,9 @@ def _try(shown: Shown, recipes: Sequence[Recipe], asked: Sequence[Objective]) ->
 def looking(recipe: Recipe, names: Sequence[str]) -> Engine:
     """Return an engine that sees these layers, and no guide."""
     from ..video.engine import Engine
+    from ..video.process import configure_process
 
+    configure_process(recipe.network)
     written = ",".join(f"{name}=1" for name in dict.fromkeys(names))
     return Engine(Recipe(network=replace(_loaded(recipe), layers=written, guide="")))
 

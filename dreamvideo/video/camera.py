@@ -48,6 +48,7 @@ class CameraPath:
     """
 
     def __init__(self, animation: Animation, width: int, height: int):
+        self.animation = animation
         count, fine = animation.timeline.count, animation.timeline.fine
         speeds = [_between(animation, key) for key in SPEEDS]
         seconds = np.diff(animation.timeline.t)

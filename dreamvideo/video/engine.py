@@ -1,116 +1,77 @@
-"""The engine: what dreams a frame, built once for a whole film."""
+"""The engine: network, objective and dreamer for one recipe, built once; it dreams frame after frame."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from fractions import Fraction
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..curves.animate import Animation
+from ..curves.animate import Animation, FrameNumbers
 from ..curves.timeline import Timeline
+from ..curves.weights import split_guides
 from ..dream import memory, tiles
-from ..dream.guides import Features, Guides
-from ..dream.objective import objective, text
+from ..dream.guides import Guides
+from ..dream.objective.objective import Objective
 from ..dream.octaves import Dreamer, resize
 from ..finish.composite import composite
-from ..finish.mask import Mask
-from ..finish.mask import has_mask as masked
-from ..media.pixels import Field, Gray, Pixels, luma_8bit, to_device, to_tensor
+from ..finish.mask import Mask, has_mask
+from ..media.pixels import Pixels, to_device, to_tensor
 from ..media.readers.frame import DEFAULT_RATE, Frame
 from ..networks.device import PRECISIONS, pick_device, pick_precision
-from ..networks.load import default_layers, load_network
-from ..recipe import Network, Recipe, guides, parse_rate, parse_time
-from . import camera, flow, shots
-from .carry import SAME, effort, retarget, settle, start_feedback, warp_state
-from .flow import Motion
+from ..networks.load import load_network
+from ..recipe import Recipe, parse_rate, parse_time
+from . import camera
+from .camera import CameraPath
+from .carry import is_zero, settle, start_feedback, start_frame
+from .frame_objective import FrameObjective
 from .outpaint import Outpainter
+from .shots import Rule, shot_rule
 from .state import State, TrackerState
-from .tracker import CUT_CONFIDENCE, TrackedFrame, seen_motion
+from .tracker import TrackedFrame, Tracker
 
-GUIDE_SIDE = 448  # px; a guide is looked at no larger
+GUIDE_SIDE = 448  # px; guides are looked at no larger
+
+OnOctave = Callable[[int, Tensor], None]  # is told a frame's number and its dream at one octave's size, (3, h, w)
 
 
 class Engine:
-    """Network, objective, camera and flow for one recipe, on one device.
+    """Network, objective and dreamer for one recipe, on one device.
+
+    Build it in a process that has been set up by `configure_process`; `render` does that, too.
 
     Args:
         recipe: what to dream.
-        timeline: what its curves are read against; without, they stay as they are at 0 s, and the camera rests.
-        memory_budget: bytes that a frame and an ascent step may take together; what there is, by the recipe, if None.
+        timeline: what its curves are evaluated on; without one they stay at their value at 0 s, and the camera rests.
+        memory_budget: bytes that a frame and an ascent step may take together; by the recipe and the machine if None.
 
     Attributes:
-        on_octave: told the number of every frame that is dreamed and the dream of each of its octaves, (3, h, w).
+        animation: the recipe over time.
+        mask: where the dream shows; None for everywhere.
+        base_memory: bytes that are taken beside the memory budget.
 
     Raises:
         RecipeError, ModelError, SourceError: the recipe names a device, layer, network, list of cuts, guide or mask
-            that cannot be had, or a curve that cannot be read.
+            that cannot be used, or a curve that cannot be evaluated.
     """
 
     def __init__(self, recipe: Recipe, timeline: Timeline | None = None, memory_budget: float | None = None):
         network = recipe.network
-        self.recipe, self.filming = recipe, timeline is not None
-        self.timeline = timeline or Timeline(
-            parse_rate(recipe.clip.fps) or DEFAULT_RATE, 1, source_start=parse_time(recipe.clip.start) or Fraction(0)
-        )
-        self.on_octave: Callable[[int, Tensor], None] | None = None
-        self.mask = self.masks()
-        self.animation = Animation(recipe, self.timeline)
+        self.timeline = timeline or _moment(recipe)
+        self._moves_camera = timeline is not None
+        self._take(recipe)
         self.device = pick_device(network.device)
-        if self.device.type == "cpu":
-            memory.keep_freed_pages()
-        torch.backends.cudnn.deterministic = True  # a render again is the same render
-        if network.threads:
-            torch.set_num_threads(network.threads)
-        goal = self._written(self.animation.at(0))
-        features = load_network(
-            network.model, goal.layers, network.weights, PRECISIONS[pick_precision(network, self.device)]
-        )
-        cuts = recipe.temporal.cuts if recipe.temporal.flow != "none" else "none"
-        self.mark = shots.shot_rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
-        self.network = features.to(self.device)
-        self._guides: Guides | None = None
-        self._led: tuple[Network, list[Features], objective.Objective] | None = None  # the last one that was guided
-        if paths := [path for path, _ in guides(network.guide)]:
-            self._guides = Guides(paths, self._features, self.timeline.rate, self.timeline.source_start)
-        left, self.base_memory = memory.memory_budget(network.memory, self.device)
-        beside = tiles.STILL_OVERHEAD if timeline is not None and timeline.count == 1 else tiles.FILM_OVERHEAD
-        first = self.animation.at(0)
-        memory_budget = left if memory_budget is None else memory_budget
-        self.dreamer = Dreamer(self.network, self._goal(first, Fraction(0)), first.dream, memory_budget, beside)
-
-    @staticmethod
-    def _written(now: Recipe) -> objective.Objective:
-        return text.parse_objective(now.network.layers or default_layers(now.network.model))
-
-    def _goal(self, now: Recipe, time: Fraction) -> objective.Objective:
-        """Return a frame's own objective."""
-        goal, network = self._written(now), now.network
-        moves = {".".join(track) for track in self.animation.tracks}
-        if any(name.startswith(("network.layers", "network.guide")) for name in moves):
-            goal = replace(goal, fades=True)
-        if self._guides is None:
-            return goal
-        weights = {path: float(weight or 1) for path, weight in guides(network.guide)}
-        led = self._guides.at(time, weights)
-        seen = [features for features, _ in led.values()]
-        if self._led is None or self._led[0] != network or any(a is not b for a, b in zip(self._led[1], seen)):  # noqa: B905
-            guided = objective.guided_objective(goal, led, network.guide_weight, network.guide_form)
-            self._led = network, seen, guided
-        return self._led[2]
-
-    def _features(self, pixels: Pixels) -> dict[str, Tensor]:
-        """Return what a guide's picture holds at every place of every layer, (C, places)."""
-        image = to_tensor(pixels, self.device)[None]
-        scale = GUIDE_SIDE / max(image.shape[-2:])
-        size = [max(round(side * scale), 1) for side in image.shape[-2:]]
-        with torch.no_grad():
-            activations = self.network(resize(image, size if scale < 1 else image.shape[-2:]))
-        return {name: activation[0].float().flatten(1) for name, activation in activations.items()}
+        precision = PRECISIONS[pick_precision(network, self.device)]
+        loaded = load_network(network.model, self._objective.layers, network.weights, precision)
+        self.network = loaded.to(self.device)
+        self._read_guides()
+        available, self.base_memory = memory.memory_budget(network.memory, self.device)
+        is_still = timeline is not None and timeline.count == 1
+        overhead = tiles.STILL_OVERHEAD if is_still else tiles.FILM_OVERHEAD
+        first, budget = self.animation.at(0), available if memory_budget is None else memory_budget
+        self.dreamer = Dreamer(self.network, self._objective.at(first, Fraction(0)), first.dream, budget, overhead)
 
     def take(self, recipe: Recipe) -> None:
         """Take up another recipe of the same network and layers; no weights are read again.
@@ -119,167 +80,139 @@ class Engine:
             RecipeError, SourceError: a curve or mask that cannot be read.
         """
         self.close()
+        guides = self._objective.guides
+        self._take(recipe)
+        self._objective.guides = guides
+        self.aim(self.animation.at(0), Fraction(0))
+
+    def _take(self, recipe: Recipe) -> None:
         self.recipe, self.animation = recipe, Animation(recipe, self.timeline)
-        self.mask = self.masks()
-        now = self.animation.at(0)
-        self.dreamer.recipe, self.dreamer.objective = now.dream, self._goal(now, Fraction(0))
+        self._objective = FrameObjective(recipe.network, self.animation)
+        self.mask = self.new_mask()
+        cuts = recipe.temporal.cuts if recipe.temporal.flow != "none" else "none"
+        self._shots = shot_rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
+
+    def _read_guides(self) -> None:
+        if paths := [path for path, _ in split_guides(self.recipe.network.guide)]:
+            self._objective.guides = Guides(paths, self._features, self.timeline.rate, self.timeline.source_start)
+
+    def _features(self, pixels: Pixels) -> dict[str, Tensor]:
+        """Return the activations of a guide's picture at every place of every layer, (C, places)."""
+        image = to_tensor(pixels, self.device)[None]
+        scale = GUIDE_SIDE / max(image.shape[-2:])
+        size = [max(round(side * scale), 1) for side in image.shape[-2:]]
+        with torch.no_grad():
+            activations = self.network(resize(image, size if scale < 1 else image.shape[-2:]))
+        return {name: activation[0].float().flatten(1) for name, activation in activations.items()}
+
+    def close(self) -> None:
+        """Close the films that are read along with the frames (mask, guides); the next frame opens them again."""
+        for film in (self.mask, self._objective.guides):
+            if film is not None:
+                film.close()
 
     def image(self, frame: Frame) -> Tensor:
         """Return a frame's pixels as float32 RGB in [0, 1], (3, H, W), on the device."""
         return to_tensor(frame.pixels, self.device)
 
-    def masks(self) -> Mask | None:
+    def new_mask(self) -> Mask | None:
         """Return where the dream shows, for one run over the frames; None where that is everywhere."""
         finish = self.recipe.finish
-        return Mask(finish, self.timeline.rate, self.timeline.source_start) if masked(finish) else None
+        return Mask(finish, self.timeline.rate, self.timeline.source_start) if has_mask(finish) else None
 
-    def close(self) -> None:
-        """Close what is read beside the frames; the next frame opens it again."""
-        for read in (self.mask, self._guides):
-            if read is not None:
-                read.close()
-
-    def path(self, width: int, height: int) -> camera.CameraPath | None:
-        """Return the camera's path over pictures of a size; None where it rests."""
-        if not self.filming or camera.is_still(self.recipe):
+    def camera_path(self, width: int, height: int) -> CameraPath | None:
+        """Return the camera's path over pictures of a size, px; None where the camera rests."""
+        if not self._moves_camera or camera.is_still(self.recipe):
             return None
-        return camera.CameraPath(self.animation, width, height)
+        return CameraPath(self.animation, width, height)
 
-    def ahead(self, path: camera.CameraPath) -> Outpainter:
-        """Return what dreams ahead of the camera where a dream lives on itself."""
+    def outpainter(self, path: CameraPath) -> Outpainter:
+        """Return what dreams ahead of the camera in a feedback dream."""
+
+        def base(index: int, state: State) -> Tensor:
+            flat = state.layer.new_zeros(3, 1, 1) if state.base is None else state.base
+            return flat.expand_as(state.layer)
+
         order = range(len(path.steps) - 1)
+        return Outpainter(self.dreamer, self.animation, order, lambda index, before: path.steps[index], base)
 
-        def ground(index: int, state: State) -> Tensor:
-            return state.layer.new_zeros(state.layer.shape) if state.base is None else state.base.expand_as(state.layer)
-
-        return Outpainter(self.dreamer, self.animation, order, lambda index, before: path.steps[index], ground)
-
-    def follow(self, frames: Iterable[Frame], tracking: TrackerState | None = None) -> Iterator[TrackedFrame]:
+    def track(
+        self, frames: Iterable[Frame], tracking: TrackerState | None = None, shots: Rule | None = None
+    ) -> Iterator[TrackedFrame]:
         """Yield every frame, as the camera shows it, with how it came from the one before.
 
-        A `tracking` is that of the frame before the first; None where nothing is known of it.
+        Args:
+            frames: in order of time.
+            tracking: where tracking stood after the frame before the first; None where nothing is known of it.
+            shots: marks the frames with which shots begin; by the recipe if None.
         """
-        last, trusted = (tracking.luma, tracking.trusted) if tracking else (None, True)
-        path, known = None, False
-        if self.mask is not None:
-            self.mask.moving = tracking.moving if tracking else None
-        for frame, cut in self.mark(frames):
-            gray = luma_8bit(frame.pixels)
-            temporal = self.animation.at(frame.index).temporal
-            if not known:
-                path, known = self.path(gray.shape[1], gray.shape[0]), True
-            if frame.feedback and last is not None:
-                step = np.eye(3) if path is None else path.steps[frame.index]
-                moved = camera.camera_motion(step, gray.shape[1], gray.shape[0])
-                mask = self._shows(frame)
-                yield TrackedFrame(frame, gray, moved, path=path, mask=mask, tracking=self._trail(frame, last, trusted))
-                continue
-            own: Motion | None = None  # the film's, which the camera's is added to
-            repeats = False
-            if temporal.flow == "none" or cut or last is None or last.shape != gray.shape:
-                trusted = True
-            elif flow.is_repeat(gray, last):
-                gray = last  # measured against the first of its kind, so that a slow fade is no repetition
-                repeats = temporal.morph == 0 and path is None
-                own = None if repeats else camera.camera_motion(np.eye(3), gray.shape[1], gray.shape[0])
-            else:
-                own = flow.estimate_motion(gray, last, *flow.METHODS[temporal.flow])
-                # NumPy, since this runs on the thread that reads ahead: one parallel torch operation there gives that
-                # thread a team of OpenMP workers, which then outnumber the cores and slow the network to half
-                lost = own.confidence.numpy().mean() < CUT_CONFIDENCE
-                torn = lost and trusted and temporal.cuts == "auto"  # once: a whip pan is no row of cuts
-                own = None if torn else own
-                trusted = not lost
-            shown = (
-                frame
-                if path is None
-                else replace(frame, pixels=camera.view_through(frame.pixels, path.view(frame.index)))
-            )
-            motion = None if own is None else seen_motion(own, path, frame.index, frame.index - 1)
-            mask = self._shows(frame, own, repeats, path)
-            yield TrackedFrame(
-                shown, gray, motion, repeats, path=path, mask=mask, tracking=self._trail(frame, gray, trusted)
-            )
-            last = gray
+        return Tracker(self.animation, shots or self._shots, self.camera_path, self.mask, tracking).track(frames)
 
-    def _trail(self, frame: Frame, luma: Gray, trusted: bool) -> TrackerState:
-        return TrackerState(frame.index + 1, luma, trusted, None if self.mask is None else self.mask.moving)
-
-    def _shows(
-        self, frame: Frame, motion: Motion | None = None, repeats: bool = False, path: camera.CameraPath | None = None
-    ) -> Field | None:
-        """Return how much of the dream a frame shows, (H, W), as the camera shows it; None for all of it."""
-        if self.mask is None:
-            return None
-        mask = self.mask.at(frame, self.animation.at(frame.index).finish, motion, repeats)
-        return mask if path is None else np.clip(camera.view_through(mask, path.view(frame.index)), 0, 1)
-
-    def dream(self, step: TrackedFrame, state: State | None) -> tuple[Tensor, State]:
-        """Dream one frame, from the state that the one before left; None starts afresh.
+    def dream(
+        self, tracked: TrackedFrame, state: State | None, on_octave: OnOctave | None = None
+    ) -> tuple[Tensor, State]:
+        """Dream one frame, from the state that the last one left; None begins afresh.
 
         Returns:
             The dreamed picture, float RGB in [0, 1], (3, H, W), and the state after it.
         """
-        image, layer, state = self.carry(step, state)
-        return self.finish(step, image, layer), state
+        image, layer, state = self.carry(tracked, state, on_octave)
+        return self.finish(tracked, image, layer), state
 
-    def carry(self, step: TrackedFrame, state: State | None) -> tuple[Tensor, Tensor, State]:
+    def carry(
+        self, tracked: TrackedFrame, state: State | None, on_octave: OnOctave | None = None
+    ) -> tuple[Tensor, Tensor, State]:
         """Dream one frame without finishing it (see `dream`).
 
         Returns:
             What was dreamed on, the dream layer, (3, H, W) each, and the state after it.
         """
-        now, image = self.aim(step.frame), self.image(step.frame)
-        goal, motion = self.dreamer.objective, step.motion
-        rests = not any(term.weight for term in goal.terms)  # nothing is climbed: the dream is carried as it is
-        changed = (
-            0.0 if rests or state is None or not state.shares else objective.share_changed(state.shares, goal.shares)
-        )
-        if step.frame.feedback and state is not None:
-            if state.base is None:
-                picture = (image + state.layer).clamp(0, 1)
-                state = start_feedback(picture, state, self.dreamer.value(picture) / goal.weight)
+        frame, numbers, image = tracked.frame, tracked.numbers, self.image(tracked.frame)
+        goal = self.aim(numbers, frame.time)
+        if frame.feedback and state is not None:
+            state = self._with_base(image, state)
             assert state.base is not None
             image = state.base.expand_as(image)
-        if step.repeats and state is not None:
-            if changed < SAME:
-                return image, state.layer, state
-            motion = camera.camera_motion(np.eye(3), *step.luma.shape[::-1])
-        hear = self._listener(step.frame.index)
-        if state is None or motion is None or not (state.control.level or step.frame.feedback):
-            carried = None
-            layer = torch.zeros_like(image) if rests else step.fill
-            layer = self.dreamer(image, on_octave=hear) if layer is None else layer
+        start = start_frame(tracked, image, state, goal)
+        if start is None:
+            assert state is not None
+            return image, state.layer, state
+        heard = None if on_octave is None else lambda picture: on_octave(frame.index, picture)
+        if start.carried is not None:
+            layer = self.dreamer(image, frame.index, start.layer, start.iterations, start.step, start.finest, heard)
         else:
-            carried = warp_state(state, image, motion.to(self.device), now.temporal, step.fill)
-            carried = retarget(carried, changed)
-            iterations, finest, steps = effort(carried, now.dream.step, now.temporal)
-            iterations = 0 if rests else iterations
-            layer = self.dreamer(image, step.frame.index, carried.layer, iterations, steps, finest, hear)
-        value = math.nan
-        if not rests and (now.temporal.flow != "none" or step.frame.feedback):
-            value = self.dreamer.value((image + layer).clamp(0, 1)) / goal.weight
-        settled = settle(image, layer, value, carried)
-        shares = state.shares if rests and state is not None else goal.shares
-        outpainted = None if state is None else state.outpainted
-        return image, layer, replace(settled, shares=shares, outpainted=outpainted)
+            layer = self.dreamer(image, on_octave=heard) if start.layer is None else start.layer
+        is_held = not is_zero(goal) and (numbers.temporal.flow != "none" or frame.feedback)
+        value = self._value((image + layer).clamp(0, 1)) if is_held else math.nan
+        return image, layer, settle(image, layer, value, start.carried, state, goal)
 
-    def _listener(self, index: int) -> Callable[[Tensor], None] | None:
-        told = self.on_octave
-        return None if told is None else lambda picture: told(index, picture)
+    def _with_base(self, image: Tensor, state: State) -> State:
+        """Return the state of a feedback dream, which begins with the dream on its first frame."""
+        if state.base is not None:
+            return state
+        picture = (image + state.layer).clamp(0, 1)
+        return start_feedback(picture, state, self._value(picture))
 
-    def finish(self, step: TrackedFrame, image: Tensor, layer: Tensor) -> Tensor:
+    def _value(self, picture: Tensor) -> float:
+        """Return the objective of a picture (3, H, W), for weights that add up to 1."""
+        return self.dreamer.value(picture) / self.dreamer.objective.weight
+
+    def finish(self, tracked: TrackedFrame, image: Tensor, layer: Tensor) -> Tensor:
         """Return the picture of a frame (3, H, W), from what it was dreamed on and its dream layer.
 
-        A film made of a still lives on itself: what a blend is laid over and a mask shows is the still, where it was.
+        In a feedback dream, blends and masks show the frame itself, and not the base that was dreamed on.
         """
-        below = self.image(step.frame) if step.frame.feedback else image
-        mask = None if step.mask is None else to_device(torch.from_numpy(step.mask), self.device)
-        return composite(image, layer, self.animation.at(step.frame.index).finish, below, mask)
+        below = self.image(tracked.frame) if tracked.frame.feedback else image
+        mask = None if tracked.mask is None else to_device(torch.from_numpy(tracked.mask), self.device)
+        return composite(image, layer, tracked.numbers.finish, below, mask)
 
-    def aim(self, frame: Frame) -> Recipe:
-        """Take a frame's own objective and numbers, and return its recipe."""
-        now = self.animation.at(frame.index)
-        if self.animation.tracks or self._guides is not None:
-            self.dreamer.recipe, self.dreamer.objective = now.dream, self._goal(now, frame.time)
-        return now
+    def aim(self, numbers: FrameNumbers, time: Fraction) -> Objective:
+        """Set the dreamer to the numbers and the objective of a frame, at `time` s, and return the objective."""
+        self.dreamer.recipe, self.dreamer.objective = numbers.dream, self._objective.at(numbers, time)
+        return self.dreamer.objective
+
+
+def _moment(recipe: Recipe) -> Timeline:
+    """Return a timeline of a single frame."""
+    rate = parse_rate(recipe.clip.fps) or DEFAULT_RATE
+    return Timeline(rate, 1, source_start=parse_time(recipe.clip.start) or Fraction(0))

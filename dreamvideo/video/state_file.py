@@ -1,4 +1,4 @@
-"""A state as bytes: what a render goes on from after it was cut off, bit for bit. Tensors and numbers, no code."""
+"""A state as the bytes of a file, from which a render resumes bit for bit: tensors and numbers, no code."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from torch import Tensor
 from .state import State, TrackerState
 from .strength import StrengthControl, magnitude, rms
 
-SIZES = {"rms": rms, "magnitude": magnitude}  # what a control may measure with
-NUMBERS = "numbers"  # what all that is no tensor stands under, as JSON
+SIZES = {"rms": rms, "magnitude": magnitude}  # how a strength control may measure a layer
+CONTROL = ("target_strength", "target_objective", "step_gain", "objective_ratio", "retarget")
+NUMBERS = "numbers"  # the entry that holds, as JSON, everything that is not a tensor
 
 
 def state_to_bytes(state: State) -> bytes:
@@ -25,18 +26,18 @@ def state_to_bytes(state: State) -> bytes:
     tensors: dict[str, Tensor | None] = {
         "layer": state.layer,
         "convergence": state.convergence,
-        "colour": control.colour,
+        "color": control.target_color,
         "base": state.base,
         "ahead": state.outpainted[1] if state.outpainted else None,
         "luma": None if tracking.luma is None else torch.from_numpy(tracking.luma),
     }
     numbers: dict[str, Any] = {
-        "control": [control.level, control.goal, control.step_gain, control.reached, control.adrift],
+        "control": [getattr(control, name) for name in CONTROL],
         "size": next(name for name, size in SIZES.items() if size is control.size),
         "shares": dict(state.shares),
         "outpainted": state.outpainted[0] if state.outpainted else None,
         "index": state.index,
-        "tracking": [tracking.index, tracking.trusted],
+        "tracking": [tracking.index, tracking.was_confident],
     }
     if tracking.moving:
         *masks, time = tracking.moving
@@ -48,24 +49,24 @@ def state_to_bytes(state: State) -> bytes:
 
 
 def state_from_bytes(data: bytes, device: torch.device) -> State:
-    """Return the state of `pack`'s bytes, on a device.
+    """Return a state from the bytes that `state_to_bytes` made, on a device.
 
     Raises:
-        ValueError: they are none, or damaged.
+        ValueError: they are damaged, or hold something else.
     """
     try:
         tensors = load(data)
         return _build_state(tensors, json.loads(tensors.pop(NUMBERS).numpy().tobytes()), device)
     except (SafetensorError, KeyError, TypeError) as error:
-        raise ValueError(f"this is no state of a render ({error})") from error
+        raise ValueError(f"these bytes hold no state of a render ({error})") from error
 
 
 def _build_state(tensors: dict[str, Tensor], numbers: dict[str, Any], device: torch.device) -> State:
     there = {name: tensor.to(device) for name, tensor in tensors.items() if name not in ("luma", "peak", "mask")}
-    level, goal, step_gain, reached, adrift = numbers["control"]
-    control = StrengthControl(level, goal, there["colour"], step_gain, reached, adrift, SIZES[numbers["size"]])
-    index, trusted = numbers["tracking"]
-    tracking = TrackerState(index, tensors["luma"].numpy() if "luma" in tensors else None, trusted)
+    held = dict(zip(CONTROL, numbers["control"], strict=True))
+    control = StrengthControl(target_color=there["color"], size=SIZES[numbers["size"]], **held)
+    index, was_confident = numbers["tracking"]
+    tracking = TrackerState(index, tensors["luma"].numpy() if "luma" in tensors else None, was_confident)
     if "moving" in numbers:
         tracking = replace(
             tracking, moving=(tensors["peak"].numpy(), tensors["mask"].numpy(), Fraction(numbers["moving"]))

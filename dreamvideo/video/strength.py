@@ -1,4 +1,4 @@
-"""Holds a shot at the strength and objective of its first dream."""
+"""Holds a shot at the strength and objective of its first dream: no burning in, no fading."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-PROBE = 0.1  # strength of the dream that a frame's room is measured with
-RISE = 1.03  # most that a layer grows from frame to frame to keep its strength
-GAIN, DAMPING = 5.0, 8.0  # how fast the step_gain answers to an objective that is off, and to one that moves
-STEP_GAIN = (0.1, 2.0)  # range of the step_gain
-SLACK = 0.03  # above its level by so much, an objective wants no more dreaming
-OUTGROWN = 1.15  # this far above its goal, a shot shows what its first frame did not, and the goal follows,
-FOLLOW = 0.02  # by this share a frame, and by the share of fresh ground
-TINT = 0.1  # share of a layer's change of mean colour that is taken back on every frame
+PROBE = 0.1  # strength of the dream that a frame's headroom is measured with
+RISE = 1.03  # most that a layer is raised from frame to frame to keep its strength
+GAIN, DAMPING = 5.0, 8.0  # how fast the step gain answers to an objective off its target, and to one that moves
+STEP_GAIN = (0.1, 2.0)  # range of the step gain
+SLACK = 0.03  # this far above its target, an objective needs no more ascent
+OUTGROWN = 1.15  # this far above its target, a shot shows more than its first frame did: the target follows,
+FOLLOW = 0.02  # by this share a frame, and by the share that is disoccluded
+TINT = 0.1  # share of the change of a layer's mean colour that is taken back on every frame
 
 
 def rms(layer: Tensor) -> float:
@@ -24,32 +24,37 @@ def rms(layer: Tensor) -> float:
 
 
 def magnitude(layer: Tensor) -> float:
-    """Return the mean magnitude of a layer: what the strength of a dream is measured by."""
+    """Return the mean magnitude of a layer, which the strength of a dream is measured by."""
     return float(layer.abs().mean())
+
+
+def mean_color(layer: Tensor) -> Tensor:
+    """Return the mean colour of a layer or picture (3, H, W), as (3, 1, 1)."""
+    return layer.mean((1, 2), keepdim=True)
 
 
 @dataclass(frozen=True)
 class StrengthControl:
-    """Holds a shot at the strength and the objective of its first, full dream: no burning in, no fading.
+    """Holds a shot at the strength and the objective of its first, full dream.
 
     Attributes:
-        level: how large that dream's layer is, in a frame with room for all of it.
-        goal: its objective, in such a frame; an objective goes as the square of the room.
-        colour: the layer's mean colour, (3, 1, 1), in such a frame.
-        step_gain: how hard ripe ground is dreamed on, as a multiple of the gentle step.
-        reached: the last frame's objective over its goal.
-        adrift: how much of the goal has still to be found, since the objective has changed.
-        size: what a layer's size is measured with. The root mean square is moved by what stands out: a little, where
-            the dream is added to a film. Where it is the whole picture, which begins as a photo and has its lights and
-            darks spread otherwise by the end, it is the mean magnitude that has to stay.
+        target_strength: the size of that dream's layer, in a frame with full headroom.
+        target_objective: its objective, in such a frame; an objective goes with the square of the headroom.
+        target_color: the layer's mean colour, (3, 1, 1), in such a frame.
+        step_gain: step of converged areas, as a multiple of the recipe's step for carried frames.
+        objective_ratio: the last frame's objective over its target.
+        retarget: share of the target that has to be measured anew, since the objective has changed.
+        size: how the size of a layer is measured. The root mean square weighs outliers, which suits a dream that is
+            added to a film. A feedback dream is the whole picture: it begins as a photo and ends with lights and darks
+            spread differently, and its mean magnitude has to stay.
     """
 
-    level: float
-    goal: float
-    colour: Tensor
+    target_strength: float
+    target_objective: float
+    target_color: Tensor
     step_gain: float = 0.5
-    reached: float = 1.0
-    adrift: float = 0.0
+    objective_ratio: float = 1.0
+    retarget: float = 0.0
     size: Callable[[Tensor], float] = rms
 
     @classmethod
@@ -60,47 +65,44 @@ class StrengthControl:
         share = headroom(image)
         return cls(size(layer) / share, objective / share**2, mean_color(layer) / share, size=size)
 
-    def after(self, image: Tensor, objective: float, fresh: float) -> StrengthControl:
-        """Return the control after one more frame, of whose ground a share was fresh.
+    def after(self, image: Tensor, objective: float, disoccluded: float) -> StrengthControl:
+        """Return the control after one more frame, a share of which was disoccluded.
 
-        A controller of the step gain, by how far off the goal is and how it moves. A shot that begins in the dark comes
-        to show more than its first frame had in it; then the goal follows.
+        A proportional–derivative controller of the step gain. A shot that begins in the dark comes to show more than
+        its first frame had in it; then the target follows.
         """
-        if self.goal <= 0 or not math.isfinite(objective):  # of weights below 0 there is no level to hold
+        if self.target_objective <= 0 or not math.isfinite(objective):  # weights below 0 leave no level to hold
             return self
-        found = objective / headroom(image) ** 2
-        if self.adrift:  # the objective is another one: what it is worth is known from here on
-            goal = self.goal + self.adrift * (found - self.goal)
-            return replace(self, goal=goal, reached=found / goal, adrift=0.0)
-        reached = found / self.goal
-        answer = GAIN * (1 - reached) + DAMPING * (self.reached - reached)
-        step_gain = min(max(self.step_gain * math.exp(min(answer, 1)), STEP_GAIN[0]), STEP_GAIN[1])
-        goal = self.goal if reached < OUTGROWN else self.goal + min(FOLLOW + fresh, 1) * (found - self.goal)
-        return replace(self, goal=goal, step_gain=step_gain, reached=reached)
+        found, target = objective / headroom(image) ** 2, self.target_objective
+        if self.retarget:
+            target = target + self.retarget * (found - target)
+            return replace(self, target_objective=target, objective_ratio=found / target, retarget=0.0)
+        ratio = found / target
+        answer = GAIN * (1 - ratio) + DAMPING * (self.objective_ratio - ratio)
+        gain = min(max(self.step_gain * math.exp(min(answer, 1)), STEP_GAIN[0]), STEP_GAIN[1])
+        if ratio >= OUTGROWN:
+            target = target + min(FOLLOW + disoccluded, 1) * (found - target)
+        return replace(self, target_objective=target, step_gain=gain, objective_ratio=ratio)
 
     def hold(self, layer: Tensor, image: Tensor, tint: float = TINT) -> Tensor:
-        """Return a carried layer at its level, raised gently, lowered at once; its mean colour is led back, by a share
-        of `tint`.
+        """Return a carried layer (3, H, W) at its target strength: raised gently, lowered at once; a share `tint` of
+        the change of its mean colour is taken back.
         """
         share = headroom(image)
-        layer = layer * min(self.level * share / max(self.size(layer), 1e-9), RISE)
-        return layer + tint * (self.colour * share - mean_color(layer))
+        layer = layer * min(self.target_strength * share / max(self.size(layer), 1e-9), RISE)
+        return layer + tint * (self.target_color * share - mean_color(layer))
 
     @property
-    def wanted(self) -> float:
-        """How much dreaming a shot wants: 1 up to its goal, fading to 0 a little above it."""
-        return min(max((1 + SLACK - self.reached) / SLACK, 0.0), 1.0)
-
-
-def mean_color(layer: Tensor) -> Tensor:
-    return layer.mean((1, 2), keepdim=True)
+    def demand(self) -> float:
+        """How much ascent a shot needs: 1 up to its target objective, falling to 0 a little above it."""
+        return min(max((1 + SLACK - self.objective_ratio) / SLACK, 0.0), 1.0)
 
 
 def headroom(image: Tensor) -> float:
-    """Return the share of a dream that shows on an image in [0, 1]: 1 on mid-grey, 0.7 on black and white.
+    """Return the share of a dream that fits on an image in [0, 1] before it clips: 1 on mid-grey, 0.7 on black, white.
 
-    A shot that fades in gives its first dream less room; what it holds back there must not bind the rest. It is told
-    from every fourth pixel.
+    A shot that fades in gives its first dream less headroom, which must not bind the rest. Every fourth pixel is
+    measured.
     """
     image = image[:, ::2, ::2]
     up, down = (image + PROBE).clamp(max=1) - image, image - (image - PROBE).clamp(min=0)

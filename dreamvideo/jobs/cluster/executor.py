@@ -18,6 +18,7 @@ from ...errors import DreamError
 from ...networks.device import pick_device
 from ...recipe import Recipe
 from ...video.engine import Engine
+from ...video.process import configure_process
 from ..events import Listener, Stop
 from ..fingerprint import Environment, environment
 from ..plan import Plan
@@ -60,7 +61,9 @@ class Cluster:
 
     def make_ready(self, setup: Setup, fresh: Plan) -> float | None:
         """See `Executor`; this machine need not have the device to see whether the rest can be had."""
-        Engine(fresh.settled(setup.recipe).set("network.device=cpu"), setup.timeline, fresh.memory_budget)
+        recipe = fresh.settled(setup.recipe).set("network.device=cpu")
+        configure_process(recipe.network)
+        Engine(recipe, setup.timeline, fresh.memory_budget)
         return fresh.memory_budget
 
     def run(

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from fractions import Fraction
 from typing import IO, Any, Protocol
 
 import cv2
@@ -64,8 +63,8 @@ class StillLoop:
         RecipeError: the camera neither zooms nor comes back.
     """
 
-    def __init__(self, pixels: NDArray[Any], path: CameraPath, rate: Fraction):
-        self.count, self._rate, self._path = len(path.steps) - 1, rate, path
+    def __init__(self, pixels: NDArray[Any], path: CameraPath):
+        self.count, self._rate, self._path = len(path.steps) - 1, path.animation.timeline.rate, path
         self._pixels = cv2.GaussianBlur(pixels, (0, 0), SOFT)  # else the frames at its own size were the sharpest
         self._height, self._width = pixels.shape[:2]
         self._soft = _soft(self._width, self._height)
@@ -75,17 +74,17 @@ class StillLoop:
         if not self._nested and (miss := camera.max_distance(whole, np.eye(3), self._width, self._height)) > CLOSED:
             raise RecipeError(
                 f"the camera ends {miss:.0f} px from where it began, so the loop cannot close: zoom, turn by whole "
-                f"turns (--rotate {360 / float(self.count / rate):g} is one), or let what it does go back"
+                f"turns (--rotate {360 / float(self.count / self._rate):g} is one), or let what it does go back"
             )
         self.order: Sequence[int] = range(self.count - 1, -1, -1) if zoom > 1 else range(self.count)
 
     def step(self, index: int, before: int | None) -> TrackedFrame:
         """See `Circle`."""
-        pixels = self._seen(self._path.view(index))
+        pixels, numbers = self._seen(self._path.view(index)), self._path.animation.at(index)
         motion = (
             None if before is None else camera.camera_motion(self.between(index, before), self._width, self._height)
         )
-        return TrackedFrame(Frame(index, index / self._rate, pixels), luma_8bit(pixels), motion)
+        return TrackedFrame(Frame(index, index / self._rate, pixels), luma_8bit(pixels), numbers, motion)
 
     def ahead(self, engine: Engine) -> Outpainter:
         """See `Circle`."""
@@ -176,8 +175,8 @@ class FilmLoop:
     def __init__(self, frames: Sequence[Frame], count: int, engine: Engine):
         self.count, self._engine, self._frames = count, engine, frames
         self.order: Sequence[int] = range(count)
-        self._tail = engine.masks()  # of the frames after the end; the engine's own is of the others
-        self._path = engine.path(frames[0].pixels.shape[1], frames[0].pixels.shape[0])
+        self._tail = engine.new_mask()  # of the frames after the end; the engine's own is of the others
+        self._path = engine.camera_path(frames[0].pixels.shape[1], frames[0].pixels.shape[0])
         height, width = frames[0].pixels.shape[:2]
         if self._path and (miss := camera.max_distance(self._path.view(count), np.eye(3), width, height)) > CLOSED:
             raise RecipeError(
@@ -186,16 +185,16 @@ class FilmLoop:
 
     def step(self, index: int, before: int | None) -> TrackedFrame:
         """See `Circle`."""
-        pixels = self._pixels(index)
+        pixels, numbers = self._pixels(index), self._engine.animation.at(index)
         luma = luma_8bit(pixels)
         shown = pixels if self._path is None else camera.view_through(pixels, self._path.view(index))
         frame = Frame(index, self._frames[index].time, shown)
         if before is None:
-            return TrackedFrame(frame, luma)
+            return TrackedFrame(frame, luma, numbers)
         last = luma_8bit(self._pixels(before))
         method = self._engine.recipe.temporal.flow
         motion = flow.estimate_motion(luma, last, *flow.METHODS["dis" if method == "none" else method])
-        return TrackedFrame(frame, luma, seen_motion(motion, self._path, index, before), path=self._path)
+        return TrackedFrame(frame, luma, numbers, seen_motion(motion, self._path, index, before), path=self._path)
 
     def ahead(self, engine: Engine) -> None:
         """See `Circle`: a film's own motion is not known ahead."""
@@ -275,7 +274,7 @@ def open_loop(
                 yield film
         else:
             height, width = frames[0].pixels.shape[:2]
-            yield StillLoop(frames[0].pixels, CameraPath(engine.animation, width, height), timeline.rate)
+            yield StillLoop(frames[0].pixels, CameraPath(engine.animation, width, height))
 
 
 def _frames_on_disk(source: Iterable[Frame], count: int, file: IO[bytes]) -> list[Frame]:

@@ -45,14 +45,14 @@ def shift(h: int, w: int, dx: float, confidence: float = 1) -> Motion:
 
 def held(layer: torch.Tensor, convergence: float = 1.0, **control: float) -> State:
     """A state whose control is content with the layer as it is."""
-    content = replace(StrengthControl.start(GREY, layer, 1.0), colour=layer.mean((1, 2), keepdim=True))
+    content = replace(StrengthControl.start(GREY, layer, 1.0), target_color=layer.mean((1, 2), keepdim=True))
     return State(layer, torch.full((1, 8, 8), convergence), replace(content, **control))
 
 
-def test_the_seed_is_the_warped_layer_a_little_less_where_the_flow_is_lost() -> None:
+def test_a_frame_starts_from_the_warped_layer_a_little_weaker_where_flow_is_unreliable() -> None:
     layer = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(0)) / 10
-    state = held(layer, level=0.0)
-    state = replace(state, control=replace(state.control, level=10.0, colour=torch.zeros(3, 1, 1)))
+    state = held(layer, target_strength=0.0)
+    state = replace(state, control=replace(state.control, target_strength=10.0, target_color=torch.zeros(3, 1, 1)))
     whole, none = (
         carry.warp_state(state, GREY, shift(8, 8, 2, confidence), Temporal(persistence=0.5)) for confidence in (1, 0)
     )
@@ -63,7 +63,7 @@ def test_the_seed_is_the_warped_layer_a_little_less_where_the_flow_is_lost() -> 
     assert torch.allclose(none.convergence, torch.tensor(0.0))
 
 
-def test_a_fill_takes_the_place_of_what_is_not_carried() -> None:
+def test_a_fill_is_used_in_areas_into_which_nothing_is_carried() -> None:
     layer, fill = torch.full((3, 8, 8), 0.1), torch.linspace(-0.1, 0.1, 192).reshape(3, 8, 8)
     state = replace(held(layer), control=StrengthControl.start(GREY, fill, 1.0))
     seeded = carry.warp_state(state, GREY, shift(8, 8, 0, confidence=0), Temporal(), fill)
@@ -71,37 +71,41 @@ def test_a_fill_takes_the_place_of_what_is_not_carried() -> None:
     assert torch.allclose(seeded.convergence, torch.tensor(1.0))
 
 
-def test_a_seed_never_outgrows_the_first_dream() -> None:
+def test_a_carried_layer_never_outgrows_the_first_dream() -> None:
     state = replace(held(torch.full((3, 8, 8), 0.1)), layer=torch.full((3, 8, 8), 0.5))
     seeded = carry.warp_state(state, GREY, shift(8, 8, 0), Temporal())
     assert strength.rms(seeded.layer) == pytest.approx(0.1, rel=1e-4)
 
 
-def test_fresh_ground_is_dreamed_harder_and_a_content_shot_not_at_all() -> None:
+def test_disoccluded_areas_get_larger_steps_and_a_shot_above_its_target_none() -> None:
     state = replace(held(torch.zeros(3, 8, 8)), convergence=torch.tensor([[[0.0, 0.5, 1.0]]]))
     iterations, finest, step = carry.effort(state, 0.01, Temporal(refine=4, refine_step=0.2))
-    assert iterations == finest == 8  # half the frame is fresh
+    assert iterations == finest == 8  # half the frame is disoccluded
     gentle = 0.01 * 0.2 * state.control.step_gain
     assert torch.allclose(step, torch.tensor([[[0.004, (0.004 + gentle) / 2, gentle]]]))
-    assert carry.effort(held(torch.zeros(3, 8, 8)), 0.01, Temporal(refine=4))[:2] == (2, 1)  # all ripe
-    content = held(torch.zeros(3, 8, 8), reached=1.1)
+    assert carry.effort(held(torch.zeros(3, 8, 8)), 0.01, Temporal(refine=4))[:2] == (2, 1)  # all converged
+    content = held(torch.zeros(3, 8, 8), objective_ratio=1.1)
     assert carry.effort(content, 0.01, Temporal())[0] == 0
     assert carry.effort(content, 0.01, Temporal(morph=1.0))[0] == Temporal().refine  # alive all the same
 
 
-def test_the_governor_drives_harder_the_further_the_objective_falls() -> None:
+def test_the_step_gain_rises_the_further_the_objective_falls() -> None:
     control = StrengthControl.start(GREY, torch.full((3, 8, 8), 0.1), 100.0)
     after = {objective: control.after(GREY, objective, 0.0) for objective in (90.0, 95.0, 105.0)}
     assert after[90.0].step_gain > after[95.0].step_gain > control.step_gain > after[105.0].step_gain
-    assert after[105.0].wanted == 0
-    assert control.after(GREY / 4, 100.0 * strength.headroom(GREY / 4) ** 2, 0.0).reached == pytest.approx(1)  # darker
+    assert after[105.0].demand == 0
+    assert control.after(GREY / 4, 100.0 * strength.headroom(GREY / 4) ** 2, 0.0).objective_ratio == pytest.approx(
+        1
+    )  # darker
 
 
-def test_the_goal_stays_but_where_a_shot_outgrows_it() -> None:
+def test_the_target_stays_unless_a_shot_outgrows_it() -> None:
     control = StrengthControl.start(GREY, torch.full((3, 8, 8), 0.1), 100.0)
-    assert control.after(GREY, 110.0, 0.5).goal == control.goal == pytest.approx(100)
-    assert control.after(GREY, 50.0, 0.5).goal == control.goal
-    assert 101 < control.after(GREY, 200.0, 0.0).goal < control.after(GREY, 200.0, 0.5).goal < 200
+    assert control.after(GREY, 110.0, 0.5).target_objective == control.target_objective == pytest.approx(100)
+    assert control.after(GREY, 50.0, 0.5).target_objective == control.target_objective
+    assert (
+        101 < control.after(GREY, 200.0, 0.0).target_objective < control.after(GREY, 200.0, 0.5).target_objective < 200
+    )
 
 
 def test_an_objective_below_zero_is_left_alone() -> None:
@@ -160,7 +164,7 @@ def test_a_frame_that_repeats_keeps_its_dream(engine: Engine, photo: np.ndarray)
     assert not torch.equal(pictures[1], pictures[2])
 
 
-def test_a_second_pass_fills_uncovered_ground_from_the_future() -> None:
+def test_a_second_pass_fills_disoccluded_areas_from_the_future() -> None:
     recipe = Recipe().set("dream.iterations=10")
     clip = list(clips.fast(256, 144, 10))
     once, twice = (measured(clip, Engine(recipe.set(f"temporal.passes={n}"))) for n in (1, 2))
@@ -192,7 +196,7 @@ def test_carrying_is_steadier_than_dreaming_alone_on_real_footage() -> None:
     assert found["dis"].objective > 0.85 * found["none"].objective
 
 
-def test_a_cut_starts_a_fresh_dream(engine: Engine) -> None:
+def test_a_cut_starts_a_new_dream(engine: Engine) -> None:
     one = cv2.resize(data.coffee(), (96, 64), interpolation=cv2.INTER_AREA)
     two = cv2.resize(data.chelsea(), (96, 64), interpolation=cv2.INTER_AREA)
     *_, after = (picture for picture, _ in render(film(one, one, two), engine))
@@ -206,7 +210,7 @@ def test_without_flow_every_frame_is_dreamed_alone(quick: Recipe, photo: np.ndar
     assert torch.equal(first, second)
 
 
-def test_render_goes_on_from_a_state_exactly(engine: Engine, photo: np.ndarray) -> None:
+def test_a_render_resumes_from_a_state_exactly(engine: Engine, photo: np.ndarray) -> None:
     large = cv2.resize(data.astronaut(), (160, 160), interpolation=cv2.INTER_AREA)
     frames = film(*(np.ascontiguousarray(large[:96, 2 * k : 2 * k + 96]) for k in range(5)))
     whole = [picture for picture, _ in render(frames, engine)]
@@ -223,7 +227,7 @@ def test_sixteen_bit_frames_dream_like_eight_bit_ones(engine: Engine, photo: np.
     assert torch.allclose(eight, sixteen, atol=1e-3)
 
 
-def test_read_ahead_passes_errors_on_and_ends_its_thread() -> None:
+def test_prefetch_passes_errors_on_and_ends_its_thread() -> None:
     closed = threading.Event()
 
     def items() -> Iterator[int]:
@@ -240,7 +244,7 @@ def test_read_ahead_passes_errors_on_and_ends_its_thread() -> None:
     assert closed.wait(5)
 
 
-def test_read_ahead_reads_no_further_than_asked_and_closes_its_source() -> None:
+def test_prefetch_reads_no_further_than_asked_and_closes_its_source() -> None:
     taken, closed = [], threading.Event()
 
     def items() -> Iterator[int]:
@@ -264,7 +268,7 @@ def test_clip_is_frozen() -> None:
         Clip().start = "1"  # type: ignore[misc]
 
 
-def test_louder_weights_alone_are_no_other_dream(quick: Recipe, photo: np.ndarray) -> None:
+def test_weights_scaled_alike_give_the_same_dream(quick: Recipe, photo: np.ndarray) -> None:
     film_ = film(*(np.roll(photo, k, 1) for k in range(8)))
     plain, louder = (
         [
@@ -273,13 +277,13 @@ def test_louder_weights_alone_are_no_other_dream(quick: Recipe, photo: np.ndarra
         ]
         for layers in ("blocks.9=1", "blocks.9=1 if t < 0.15 else 5")
     )
-    assert [g.reached for g in louder] == pytest.approx(
-        [g.reached for g in plain], rel=0.1
+    assert [g.objective_ratio for g in louder] == pytest.approx(
+        [g.objective_ratio for g in plain], rel=0.1
     )  # but for rounding, which grows; five times as loud would show
 
 
 @pytest.mark.parametrize("weight", ["clamp(4 * t - 1, 0, 1)", "clamp(1 - 4 * t, 0, 1)", "abs(t - 0.4) > 0.2"])
-def test_a_weight_of_nothing_rests_the_dream_and_no_more(weight: str, quick: Recipe, photo: np.ndarray) -> None:
+def test_an_objective_of_zero_carries_the_dream_without_ascent(weight: str, quick: Recipe, photo: np.ndarray) -> None:
     """Silence, say: what is dreamed stays as it is, and what is not yet is dreamed as soon as there is a weight."""
     frames = list(film(*[np.roll(photo, shift, 1) for shift in range(10)]))
     timeline = Timeline(Fraction(10), 10)
@@ -288,8 +292,8 @@ def test_a_weight_of_nothing_rests_the_dream_and_no_more(weight: str, quick: Rec
         engine = Engine(quick.set(f"network.layers=blocks.5={written}"), timeline)
         shown = [state.layer for _, state in render(frames, engine)]
         strengths[written] = [float(layer.abs().mean()) for layer in shown]
-    asked = [Animation(engine.recipe, timeline).at(index).network.layers for index in range(10)]
-    begun = next(index for index, layers in enumerate(asked) if layers != "blocks.5=0")
+    asked = [Animation(engine.recipe, timeline).at(index).layers for index in range(10)]
+    begun = next(index for index, layers in enumerate(asked) if layers != {"blocks.5": 0})
     assert strengths[weight][:begun] == [0.0] * begun
     for number, usual in zip(strengths[weight][begun:], strengths["1"][begun:], strict=True):
         assert number > 0.6 * usual

@@ -30,7 +30,7 @@ from dreamvideo.media.metadata import read_recipe
 from dreamvideo.media.readers.source import open_source
 from dreamvideo.networks.load import network_layers
 from dreamvideo.recipe import preset_text, presets
-from dreamvideo.sheets.contact_sheet import CARD, GROUND, Cell
+from dreamvideo.sheets.contact_sheet import BACKGROUND, CARD, Cell
 from dreamvideo.sheets.preset_sheet import preset_sheet
 
 MakeClip = Callable[..., Path]
@@ -191,7 +191,7 @@ def test_labels_stay_in_their_cells_however_long_they_are() -> None:
         gutter = [x for x in range(columns[0], columns[-1]) if x not in set(columns)]
         assert len(gutter) == 6
         below = np.flatnonzero(card.any(1))[0]
-        assert (drawn[below:, gutter] == rgb(GROUND)).all()
+        assert (drawn[below:, gutter] == rgb(BACKGROUND)).all()
 
 
 @pytest.mark.parametrize(

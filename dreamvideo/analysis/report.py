@@ -1,4 +1,4 @@
-"""The stability report: the measurements of a dream as text, JSON, plots over time, and pictures of the worst frames."""
+"""The stability report: the measurements of a dream as text, JSON, plots over time and pictures of the worst frames."""
 
 from __future__ import annotations
 

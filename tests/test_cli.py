@@ -70,7 +70,7 @@ def pages(*commands: list[str]) -> list[str]:
         "    try: main(argv)\n"
         "    except SystemExit as stopped: assert not stopped.code\n"
         "    print('\\f', end='')\n"
-        "assert not {'torch', 'numpy', 'av', 'PIL', 'matplotlib'} & sys.modules.keys()"
+        "assert not {'torch', 'numpy', 'av', 'PIL', 'matplotlib', 'tyro'} & sys.modules.keys()"
     )
     environment = {**os.environ, "COLUMNS": "100"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)

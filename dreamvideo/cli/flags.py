@@ -34,7 +34,7 @@ def parse_with_recipe(command: Command[R], argv: list[str]) -> tuple[R, Recipe]:
         DreamError: a preset, recipe file or value that cannot be used.
         SystemExit: bad usage (2), or help was asked for (0).
     """
-    help_page.show_if_asked(command, argv)
+    help_page.print_if_requested(command, argv)
     base = _base_recipe(argv)
     sections = {name: _section(command, name, getattr(base, name)) for name in vars(base) if name != "curves"}
     sections = {name: section for name, section in sections.items() if dataclasses.fields(section)}
@@ -47,7 +47,7 @@ def parse_with_recipe(command: Command[R], argv: list[str]) -> tuple[R, Recipe]:
 
 def parse(command: Command[T], argv: list[str]) -> T:
     """Read the command line of a subcommand that has no flags of the recipe (see `parse_with_recipe`)."""
-    help_page.show_if_asked(command, argv)
+    help_page.print_if_requested(command, argv)
     return command.arguments(**vars(_run_tyro(_for_tyro(command.arguments), command.name, argv)))
 
 

@@ -23,8 +23,8 @@ NARROWEST, WIDEST = 60, 100  # characters of a line
 Row = tuple[str, str]  # a flag with its metavar, and its help text
 
 
-def show_if_asked(command: Command[Any], argv: Sequence[str], ending: Sequence[str] = ()) -> None:
-    """Print a help page and exit, if the command line asks for it.
+def print_if_requested(command: Command[Any], argv: Sequence[str], ending: Sequence[str] = ()) -> None:
+    """Print a help page and exit, if the command line has --help or --help-all.
 
     Args:
         command: whose help.

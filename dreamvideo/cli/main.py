@@ -81,7 +81,7 @@ def _run(argv: list[str]) -> int:
         return SUBCOMMANDS[argv[0]].run(argv[1:])
     if any(word.split("=")[0] == "--batch" for word in argv):
         return batch(argv)
-    help_page.show_if_asked(render.COMMAND, argv, _subcommand_lines())
+    help_page.print_if_requested(render.COMMAND, argv, _subcommand_lines())
     if message := _unknown_subcommand(argv):
         say(f"dreamvideo: {message}")
         return 2

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunArguments:
-    """How the render runs; the pictures stay the same."""
+    """How the render runs."""
 
     checkpoint: Annotated[int, Flag("save progress every N frames, and at least every 30 s", "N")] = 25
     keep_work: Annotated[bool, Flag("keep the run folder after the output is complete")] = False

@@ -118,6 +118,7 @@ def test_the_full_help_names_every_parameter_once_and_only_defaults_that_say_som
         flag = {"since": "from"}.get(field.name, field.name.replace("_", "-"))
         assert flags.count(flag) == (field.name not in ("input", "output")), flag
     assert len(flags) == len(set(flags))
+    assert max(map(len, page.splitlines())) <= 100
     joined = " ".join(page.split())
     assert "(default: )" not in joined
     assert "(default: '')" not in joined

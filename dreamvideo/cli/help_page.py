@@ -150,6 +150,6 @@ def _default_text(default: Any) -> str:
 
 
 def _title(kind: type) -> str:
-    """Return a class's description as the title of its flags."""
-    title = (kind.__doc__ or "").partition("\n")[0].rstrip(".")
+    """Return the first sentence of a class's description as the title of its flags."""
+    title = (kind.__doc__ or "").partition("\n")[0].partition(". ")[0].rstrip(".")
     return title[:1].lower() + title[1:]

@@ -3,7 +3,7 @@
     from dreamvideo import Recipe, dream_video
     dream_video("input.mp4", "out.mp4", Recipe().set("dream.step=0.02"))
 
-Importing it is cheap: what needs torch is loaded when first asked for.
+Importing the package is fast: modules that need torch are imported when one of their names is first used.
 """
 
 from __future__ import annotations

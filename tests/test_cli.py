@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import signal
@@ -18,9 +19,10 @@ from test_media import packets, read
 
 from dreamvideo import Recipe, SinkError, dream_image, dream_video
 from dreamvideo.cli import render
-from dreamvideo.cli.main import main
+from dreamvideo.cli.main import SUBCOMMANDS, main
 from dreamvideo.jobs.events import Event
 from dreamvideo.media.metadata import read_recipe
+from dreamvideo.recipe import parameters
 
 MakeClip = Callable[..., Path]
 QUICK = ["--octaves", "1", "--iterations", "2", "--refine", "1"]
@@ -60,9 +62,25 @@ def test_a_saved_recipe_makes_the_same_film(clip: MakeClip, tmp_path: Path) -> N
     assert packets(tmp_path / "a.mkv", "video") == packets(tmp_path / "b.mkv", "video")
 
 
+def pages(*commands: list[str]) -> list[str]:
+    """Return the help pages of command lines at 100 columns, from one process that must not load torch and the like."""
+    code = (
+        "import sys; from dreamvideo.cli.main import main\n"
+        f"for argv in {[list(command) for command in commands]!r}:\n"
+        "    try: main(argv)\n"
+        "    except SystemExit as stopped: assert not stopped.code\n"
+        "    print('\\f', end='')\n"
+        "assert not {'torch', 'numpy', 'av', 'PIL', 'matplotlib', 'tyro'} & sys.modules.keys()"
+    )
+    environment = {**os.environ, "COLUMNS": "100"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.split("\f")[:-1]
+
+
 def test_help_is_quick_grouped_and_loads_no_torch() -> None:
     code = (
-        "import sys; sys.argv = ['dreamvideo', '--help']; from dreamvideo.__main__ import run\n"
+        "import sys; sys.argv = ['dreamvideo', '--help-all']; from dreamvideo.__main__ import run\n"
         "try: run()\nfinally: assert not {'torch', 'numpy', 'av'} & sys.modules.keys()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -71,6 +89,81 @@ def test_help_is_quick_grouped_and_loads_no_torch() -> None:
                  "persistence", "flow", "seed", "device", "precision", "threads", "memory", "recipe", "set", "codec",
                  "crf", "pix-fmt", "size", "start", "end", "fps", "preview", "save-recipe", "overwrite"):  # fmt: skip
         assert f"--{flag} " in done.stdout, flag
+    for section in dataclasses.fields(Recipe):
+        assert section.name == "curves" or f"\n{section.name}: " in done.stdout
+
+
+def test_help_fits_a_screen_and_names_every_subcommand() -> None:
+    (page,) = pages(["--help"])
+    lines = page.splitlines()
+    assert len(lines) <= 45
+    assert max(map(len, lines)) <= 100
+    for flag in ("preset", "layers", "strength", "size", "seconds", "zoom", "music", "mask", "guide", "preview", "plan",
+                 "overwrite", "help-all", "batch"):  # fmt: skip
+        assert f"--{flag}" in page, flag
+    for name, command in SUBCOMMANDS.items():
+        assert any(line.startswith(f"  {name} ") and command.summary in line for line in lines), name
+    helps = {key: param.help for _, key, _, param in parameters()}
+    joined = " ".join(page.split())
+    assert helps["layers"] in joined
+    assert helps["seconds"] in joined  # the recipe's own words, wrapped
+
+
+def test_the_full_help_names_every_parameter_once_and_only_defaults_that_say_something() -> None:
+    (page,) = pages(["in.mp4", "--help-all"])
+    flags = re.findall(r"^  --([a-z-]+)", page, re.MULTILINE)
+    for _, key, _, _ in parameters():
+        assert flags.count(key.replace("_", "-")) == 1, key
+    for field in dataclasses.fields(render.RenderArguments):
+        flag = {"since": "from"}.get(field.name, field.name.replace("_", "-"))
+        assert flags.count(flag) == (field.name not in ("input", "output")), flag
+    assert len(flags) == len(set(flags))
+    assert max(map(len, page.splitlines())) <= 100
+    joined = " ".join(page.split())
+    assert "(default: )" not in joined
+    assert "(default: '')" not in joined
+    assert not re.search(r"\(default: (False|None|inf|\(\))\)", joined)
+    assert "(default: 1.4)" in joined
+    assert "(default: auto)" in joined
+
+
+def test_every_subcommand_has_a_help_of_its_own() -> None:
+    names = [name for name in SUBCOMMANDS if name != "--batch"]
+    found = pages(
+        *([name, "--help"] for name in names), ["--batch", "jobs.toml", "-h"], ["presets", "x", "y", "--help"]
+    )
+    for name, page in zip([*names, "--batch", "presets"], found, strict=True):
+        assert page.startswith(f"usage: dreamvideo {name} "), page
+        assert len(page.splitlines()) <= 45, name
+        assert max(map(len, page.splitlines())) <= 100, name
+        assert "(default: '')" not in page
+    (everything,) = pages(["layers", "--help-all"])
+    assert "--octave-scale " in everything
+    assert "--layers " not in everything  # which vary from picture to picture
+    assert "--zoom " not in everything
+
+
+def test_a_bare_command_says_what_to_type(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run() == 2
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) <= 5
+    assert "dreamvideo in.mp4 out.mp4" in printed.err
+    assert "dreamvideo --help" in printed.err
+
+
+def test_a_file_called_like_a_subcommand_is_given_with_its_folder(
+    clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clip("a.mkv", frames=2).rename(tmp_path / "show")
+    clip("a.mkv", frames=2).rename(tmp_path / "resum")
+    monkeypatch.chdir(tmp_path)
+    assert run("./show", "out.mkv", *QUICK) == 0
+    assert run("resum", "out2.mkv", *QUICK) == 0  # what exists is an input, whatever it looks like
+    capfd.readouterr()
+    assert run("show", "out.mkv") == 0
+    assert "[dream]" in capfd.readouterr().out
+    assert "./show" in pages(["--help"])[0]
 
 
 def test_flags_win_over_set_over_recipe_over_preset(tmp_path: Path) -> None:
@@ -134,6 +227,16 @@ ERRORS = [
     (["a.mp4", "o.mp4", "--nonesuch", "1"], 2, "--nonesuch"),
     (["a.mp4", "o.mp4", "--iterations", "many"], 1, "dream.iterations"),
     (["a.mp4"], 2, "OUTPUT"),
+    (["show"], 2, "FILE"),
+    (["resum", "x"], 2, "no subcommand and no file called resum: did you mean `dreamvideo resume`?"),
+    (["shows", "a.mp4"], 2, "`dreamvideo show`"),
+    (["batch", "jobs.toml"], 2, "`dreamvideo --batch`"),
+    (["nonesuch"], 2, "dreamvideo --help"),
+    (["nonesuch", "o.mp4"], 1, "nonesuch does not exist"),
+    (["resum/", "o.mp4"], 1, "resum"),
+    (["a.mp4", "o.mp4", "--save-recipe", "folder.toml", "--overwrite"], 1, "folder.toml is a folder"),
+    (["a.mp4", "o.mp4", "--plan", "--preview", "1"], 1, "leave out --preview"),
+    (["a.mp4", "o.mp4", "--workers", "-1"], 1, "--workers -1"),
 ]
 
 
@@ -146,6 +249,7 @@ def test_every_mistake_gets_one_clear_line(
     clip("sound.m4a", frames=3, sound=1, tail=("-vn",))
     (tmp_path / "text.mp4").write_text("I am no film")
     (tmp_path / "there.mp4").write_text("dear")
+    (tmp_path / "folder.toml").mkdir()
     monkeypatch.chdir(tmp_path)
     before = sorted(os.listdir(tmp_path))
     try:

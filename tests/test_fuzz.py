@@ -350,7 +350,7 @@ def test_the_command_line(argv: list[str]) -> None:
         except SystemExit as usage:
             assert usage.code in (0, 2)
             assert not usage.code or printed.getvalue().removesuffix("\n").isprintable()
-    read(sweep.swept, argv)
+    read(sweep.split_axes, argv)
 
 
 # --- what is written can be read again

@@ -20,16 +20,17 @@ from conftest import tensor
 
 from dreamvideo import Engine, Recipe, RecipeError, Sheet, dream_image, layers, preview, sweep
 from dreamvideo import cli as commands
-from dreamvideo.cli import flags, sheet_flags
-from dreamvideo.cli.layers import Atlas, _ranged
+from dreamvideo.cli import flags
+from dreamvideo.cli import sweep as sweep_command
+from dreamvideo.cli.layers import COMMAND, with_range
 from dreamvideo.cli.main import main
 from dreamvideo.cli.render import parse
-from dreamvideo.cli.sweep import swept
+from dreamvideo.cli.sweep import split_axes
 from dreamvideo.media.metadata import read_recipe
 from dreamvideo.media.readers.source import open_source
 from dreamvideo.networks.load import network_layers
 from dreamvideo.recipe import preset_text, presets
-from dreamvideo.sheets.contact_sheet import CARD, GROUND, Cell
+from dreamvideo.sheets.contact_sheet import BACKGROUND, CARD, Cell
 from dreamvideo.sheets.preset_sheet import preset_sheet
 
 MakeClip = Callable[..., Path]
@@ -96,8 +97,8 @@ def test_channels_come_strongest_first_or_as_they_are_named(picture: Path, blink
      (["--channels", "3,7-9"], "3,7-9"), (["--channels", "bottom:5"], "bottom:5"), ([], "")],
 )  # fmt: skip
 def test_a_range_of_channels_may_be_left_out(words: list[str], channels: str) -> None:
-    line = _ranged([*words, "3.jpg", "atlas.png"])
-    asked, _ = flags.parse(Atlas, "dreamvideo layers", "", line, sheet_flags.STILL)
+    line = with_range([*words, "3.jpg", "atlas.png"])
+    asked, _ = flags.parse_with_recipe(COMMAND, line)
     assert (asked.channels, asked.input, asked.output) == (channels, "3.jpg", "atlas.png")
 
 
@@ -131,7 +132,7 @@ def test_a_grid_names_its_axes_and_a_cell_is_what_both_flags_make(picture: Path,
 
 
 def test_several_values_are_read_off_the_command_line() -> None:
-    rest, axes = swept(
+    rest, axes = split_axes(
         ["a.png", "b.png", "--step", "0.01, max(0.01, 0.02*t)", "--layers", "blocks.5:3,7=1,stem", "blocks.9=1",
          "--octaves=2,auto", "--seed", "3", "--overwrite", "--guide", "a,b.jpg=1", "--loop", "--shaping", "mean"]
     )  # fmt: skip
@@ -142,8 +143,8 @@ def test_several_values_are_read_off_the_command_line() -> None:
     }
     assert rest == ["a.png", "b.png", "--seed", "3", "--overwrite", "--guide", "a,b.jpg=1", "--loop",
                     "--shaping", "mean"]  # fmt: skip
-    assert swept(["--layers", "blocks.5=1;blocks.9=1"])[1] == {"network.layers": ["blocks.5=1", "blocks.9=1"]}
-    assert swept(["--loop", "true,false"])[1] == {"camera.loop": ["true", "false"]}
+    assert split_axes(["--layers", "blocks.5=1;blocks.9=1"])[1] == {"network.layers": ["blocks.5=1", "blocks.9=1"]}
+    assert split_axes(["--loop", "true,false"])[1] == {"camera.loop": ["true", "false"]}
 
 
 def test_what_shows_in_time_is_dreamed_up_to_the_moment(clip: MakeClip, tmp_path: Path, blink: Recipe) -> None:
@@ -190,7 +191,7 @@ def test_labels_stay_in_their_cells_however_long_they_are() -> None:
         gutter = [x for x in range(columns[0], columns[-1]) if x not in set(columns)]
         assert len(gutter) == 6
         below = np.flatnonzero(card.any(1))[0]
-        assert (drawn[below:, gutter] == rgb(GROUND)).all()
+        assert (drawn[below:, gutter] == rgb(BACKGROUND)).all()
 
 
 @pytest.mark.parametrize(
@@ -295,9 +296,9 @@ def test_presets_are_listed_with_what_they_are_for_and_printed(capsys: pytest.Ca
 
 def test_flags_win_over_a_preset_in_sheets_too() -> None:
     line = ["a", "b", "--preset", "classic", "--model", "googlenet", "--iterations", "3"]
-    _, recipe = flags.parse(Atlas, "dreamvideo layers", "", line, sheet_flags.STILL)
+    _, recipe = flags.parse_with_recipe(COMMAND, line)
     assert (recipe.network.model, recipe.dream.iterations, recipe.dream.octaves) == ("googlenet", 3, 3)
-    _, recipe = flags.parse(sheet_flags.Looking, "dreamvideo sweep", "", swept(line)[0], ("encoding",))
+    _, recipe = flags.parse_with_recipe(sweep_command.COMMAND, split_axes(line)[0])
     assert (recipe.network.model, recipe.dream.iterations, recipe.dream.octaves) == ("googlenet", 3, 3)
 
 

@@ -14,7 +14,8 @@ import torch
 from conftest import tensor
 
 from dreamvideo import Engine, Recipe, SinkError, SourceError, dream_video, measure
-from dreamvideo.analysis.metrics import Stability, chain, exact_motion, reference_motion
+from dreamvideo.analysis.metrics import Stability
+from dreamvideo.analysis.motion import chain, exact_motion, reference_motion
 from dreamvideo.cli.main import main
 from dreamvideo.media.pixels import luma_8bit
 from dreamvideo.video import flow
@@ -119,8 +120,8 @@ def test_the_seam_of_a_loop_is_seen() -> None:
         picture = tensor(np.ascontiguousarray(np.roll(still, 2 * min(k, 8 - k), 1)))
         for loop, layer in ((closed, 0.02 * (k % 2)), (open_, 0.02 * (k % 2) + 0.1 * (k == 7))):
             loop.add(luma_8bit((picture.permute(1, 2, 0) * 255).byte().numpy()), picture, picture + layer)
-    closed.close()
-    open_.close()
+    closed.measure_seam()
+    open_.measure_seam()
     assert closed.seam < 1.5
     assert open_.seam > 3
 

@@ -17,7 +17,8 @@ from conftest import SAMPLES, tensor
 from skimage import data
 
 from dreamvideo import Engine, Frame, Recipe, dream_image, open_source, render
-from dreamvideo.analysis.metrics import Stability, exact_motion
+from dreamvideo.analysis.metrics import Stability
+from dreamvideo.analysis.motion import exact_motion
 from dreamvideo.curves.animate import Animation
 from dreamvideo.curves.timeline import Timeline
 from dreamvideo.finish.composite import composite

@@ -1,1 +1,1 @@
-"""How steady and strong a dream is."""
+"""Measures how steady and how strong a dream is, and writes reports of it."""

@@ -1,4 +1,4 @@
-"""Measures a dream against its source."""
+"""Measures a dream against the source it was made from, frame by frame."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..jobs.setup import Setup, set_up
 from ..media.info import Info
 from ..media.metadata import read_recipe
 from ..media.paths import holds_frames
-from ..media.pixels import luma_8bit, to_tensor
+from ..media.pixels import luma_8bit, quantise, to_tensor
 from ..media.readers.frame import Frame, Source
 from ..media.readers.source import open_source
 from ..recipe import Clip, Recipe, parse_time
@@ -31,12 +31,12 @@ from ..video.flow import Motion
 from ..video.loop import views
 from ..video.process import configure_process
 from .flow_truth import flow_files, known_motion
-from .metrics import Measure
-from .report import LOUD, Report
+from .report import DIFFERENCE_GAIN, Report
+from .summary import FrameMetrics
 
 WORST = 4  # frames shown in the strip
-WIDE = 320  # px; each picture of the strip
-MISSHAPEN = 0.1  # part by which the aspect ratios of source and dream may differ
+WIDE = 320  # px; width of each picture in the strip
+MISSHAPEN = 0.1  # relative difference allowed between the aspect ratios of source and dream
 
 
 def measure(
@@ -52,70 +52,46 @@ def measure(
     """Measure how steady and how strong a dream is.
 
     Args:
-        source, dream: film, frames or still each; what was dreamed, and what came of it.
-        recipe: what it was dreamed with, which tells the part of the source, and the network that its objective is
-            measured with; None: the recipe inside the dream, if it holds one. Without, no objective is measured.
-        truth: folder of the exact flow, if it is known: Middlebury .flo files whose names end in the number of their
-            frame, with the flow from that frame to the one before; beside each, if there is one, a .png of the same
-            name, white where the flow holds. A frame without a file begins a shot.
-        alone: how many frames, spread evenly, are dreamed alone to compare the objective with.
-        loop: whether the last frame should lead to the first: measures the seam.
+        source, dream: the film, frames or still that was dreamed, and the dream made from it.
+        recipe: what the dream was made with: it says which part of the source, and which network and layers the
+            objective is measured with. If None, the recipe in the dream's metadata; without any, no objective is
+            measured.
+        truth: folder of exact flow, if known: Middlebury .flo files whose names end in the number of their frame, with
+            the flow from that frame to the previous one; next to each may lie a .png of the same name, white where the
+            flow is valid. A frame without a file begins a shot.
+        alone: number of frames, spread evenly, to dream independently, for comparing the objective.
+        loop: whether to measure the seam from the last frame to the first.
         on_event: called after every frame, on this thread.
 
     Raises:
-        DreamError: one of the inputs cannot be read, they do not belong together, or the recipe names what cannot be
-            had.
+        DreamError: an input cannot be read, source and dream do not belong together, or the recipe cannot be used.
     """
     report = Report(str(source), str(dream))
-    known = flow_files(Path(truth)) if truth else None
+    files = flow_files(Path(truth)) if truth else None
     if recipe is None:
-        try:
-            recipe = _embedded(str(dream))
-        except DreamError as error:
-            report.notices.append(f"no objective is measured ({error})")
+        recipe = _embedded_recipe(report)
     with _side_by_side(report, recipe) as (total, engine, pairs):
         sampled = set(np.linspace(0, total - 1, min(max(alone, 0), total)).round().astype(int))
         for shown, result in pairs:
-            index, (height, width) = shown.frame.index, shown.gray.shape
-            picture = to_tensor(result.pixels)[:, :height, :width]
-            original = to_tensor(shown.frame.pixels)
-            if shown.frame.feedback:  # a dream that lives on itself
-                original = picture.mean((1, 2), keepdim=True).expand_as(picture)
-            if engine:
-                engine.aim(engine.animation.at(shown.frame.index), shown.frame.time)
-            motion = known_motion(known, index, picture.shape[1:]) if known else shown.motion
-            measured = report.stability.add(
-                shown.gray,
-                original,
-                picture,
-                motion=motion,
-                cut=motion is None if known else shown.cut,
-                objective=engine.dreamer.value(picture.to(engine.device)) if engine else math.nan,
-                alone=_alone(engine, original)
-                if engine and _is_whole(engine, shown) and index in sampled
-                else math.nan,
-            )
-            _keep_worst(report, measured, original, picture)
-            on_event(Event(measured.index + 1, total))
+            metrics = _measure_frame(report, shown, result, engine, files, shown.frame.index in sampled)
+            on_event(Event(metrics.index + 1, total))
     if not report.stability.frames:
         raise SourceError(f"no frame of {source} and {dream} can be compared: are they complete?")
     if loop:
-        report.stability.close()
+        report.stability.measure_seam()
     return report
-
-
-def _embedded(dream: str) -> Recipe:
-    """Return the recipe inside a dream, fit for this machine: another may have had another GPU, and a list of cuts."""
-    recipe = Recipe.from_toml(read_recipe(dream)).set("network.device=auto")
-    if recipe.finish.mask and not holds_frames(recipe.finish.mask) and not Path(recipe.finish.mask).exists():
-        recipe = recipe.set("finish.mask=")
-    cuts = recipe.temporal.cuts
-    return recipe if cuts in ("auto", "none") or Path(cuts).exists() else recipe.set("temporal.cuts=auto")
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """A frame as it was dreamed on: with its luma, its motion where the camera's is known, and whether it is a cut."""
+    """A frame of the source as the camera saw it.
+
+    Attributes:
+        frame: with the pixels that were dreamed on.
+        gray: its 8-bit luma, (H, W).
+        motion: from the previous frame, where the camera's movement gives it exactly.
+        cut: whether a shot begins with it.
+    """
 
     frame: Frame
     gray: NDArray[np.uint8]
@@ -123,24 +99,69 @@ class _Shown:
     cut: bool = False
 
 
+def _measure_frame(
+    report: Report, shown: _Shown, result: Frame, engine: Engine | None, files: dict[int, Path] | None, sampled: bool
+) -> FrameMetrics:
+    """Measure one frame into the report.
+
+    Args:
+        report: to add to.
+        shown, result: the frame of the source, and of the dream.
+        engine: to measure the objective with, if any.
+        files: of the exact flow, by frame, if known.
+        sampled: whether to dream the frame independently, for comparing the objective.
+    """
+    height, width = shown.gray.shape
+    picture = to_tensor(result.pixels)[:, :height, :width]
+    original = to_tensor(shown.frame.pixels)
+    if shown.frame.feedback:  # the dream's own mean colour is its base
+        original = picture.mean((1, 2), keepdim=True).expand_as(picture)
+    if engine:
+        engine.aim(engine.animation.at(shown.frame.index), shown.frame.time)
+    motion = known_motion(files, shown.frame.index, picture.shape[1:]) if files else shown.motion
+    metrics = report.stability.add(
+        shown.gray,
+        original,
+        picture,
+        motion=motion,
+        cut=motion is None if files else shown.cut,
+        objective=engine.dreamer.value(picture.to(engine.device)) if engine else math.nan,
+        alone=_alone(engine, original) if engine and sampled and _is_whole(engine, shown) else math.nan,
+    )
+    _keep_worst(report, metrics, original, picture)
+    return metrics
+
+
+def _embedded_recipe(report: Report) -> Recipe | None:
+    """Return the recipe in the dream's metadata, made to work on this machine; None, with a notice, without one.
+
+    It may have been made with another GPU, and with a mask or a list of cuts that is not here.
+    """
+    try:
+        recipe = Recipe.from_toml(read_recipe(report.dream)).set("network.device=auto")
+    except DreamError as error:
+        report.notices.append(f"no objective is measured ({error})")
+        return None
+    if recipe.finish.mask and not holds_frames(recipe.finish.mask) and not Path(recipe.finish.mask).exists():
+        recipe = recipe.set("finish.mask=")
+    cuts = recipe.temporal.cuts
+    return recipe if cuts in ("auto", "none") or Path(cuts).exists() else recipe.set("temporal.cuts=auto")
+
+
 @contextmanager
 def _side_by_side(
     report: Report, recipe: Recipe | None
 ) -> Iterator[tuple[int, Engine | None, Iterator[tuple[_Shown, Frame]]]]:
-    """Open source and dream, the source as it was dreamed: that part, at the dream's size, as the camera saw it.
+    """Open source and dream; the source as it was dreamed: the same part and size, as the camera saw it.
 
     Yields:
-        How many frames both have; the engine of the recipe, if it can be had; and the frames: the source's, and the
-        dream's.
+        The number of frames of both; the recipe's engine, if it can be made; and (source frame, dream frame) pairs.
+
+    Raises:
+        SourceError: one cannot be opened, or their shapes differ.
     """
-    clip = recipe.clip if recipe else Clip()
     with open_source(report.dream) as dreamed:
-        with open_source(report.source, clip) as opened:
-            wide, high = dreamed.info.width - opened.info.width, dreamed.info.height - opened.info.height
-        if not (0 <= wide <= 1 and 0 <= high <= 1):  # more than the padding to an even size
-            if abs(dreamed.info.width * opened.info.height / (dreamed.info.height * opened.info.width) - 1) > MISSHAPEN:
-                raise SourceError(f"{report.dream} has another shape than {report.source}: is it a dream of that?")
-            clip = replace(clip, size=f"{dreamed.info.width}x{dreamed.info.height}")
+        clip = _matching_clip(report, recipe.clip if recipe else Clip(), dreamed.info)
         report.stability.rate = dreamed.info.rate
         with open_source(report.source, clip) as opened:
             engine, setup = _engine(report, recipe, opened.info)
@@ -154,8 +175,19 @@ def _side_by_side(
                 yield total, engine, zip(shown, dreamed, strict=False)
 
 
+def _matching_clip(report: Report, clip: Clip, dreamed: Info) -> Clip:
+    """Return the part of the source that was dreamed, at the dream's size."""
+    with open_source(report.source, clip) as opened:
+        wide, high = dreamed.width - opened.info.width, dreamed.height - opened.info.height
+    if 0 <= wide <= 1 and 0 <= high <= 1:  # the padding to an even size
+        return clip
+    if abs(dreamed.width * opened.info.height / (dreamed.height * opened.info.width) - 1) > MISSHAPEN:
+        raise SourceError(f"{report.dream} has another shape than {report.source}: is it a dream of that?")
+    return replace(clip, size=f"{dreamed.width}x{dreamed.height}")
+
+
 def _engine(report: Report, recipe: Recipe | None, source: Info) -> tuple[Engine | None, Setup | None]:
-    """Return the engine that a dream was made by, and its stage; what of it cannot be had is told."""
+    """Return the engine that the dream was made with, and its setup; None, with a notice, for what cannot be made."""
     if recipe is None:
         return None, None
     report.stability.carried_by = recipe.temporal.flow
@@ -173,21 +205,24 @@ def _engine(report: Report, recipe: Recipe | None, source: Info) -> tuple[Engine
 def _shown(
     opened: Source, engine: Engine | None, setup: Setup | None, recipe: Recipe | None
 ) -> Iterator[Iterator[_Shown]]:
+    """Yield the frames of the source as the camera saw them: of a loop, of the setup, or as they are."""
     if engine and setup and setup.recipe.camera.loop:
-        with views.open_loop(opened, setup.source_frames, setup.blend_frames, setup.timeline, engine) as circle:
-            yield _round(circle, known=setup.source_frames == 1)
+        with views.open_loop(opened, setup.source_frames, setup.blend_frames, setup.timeline, engine) as loop:
+            yield _loop_frames(loop, known=setup.source_frames == 1)
         return
-    yield _straight(setup.frames(opened) if setup else opened, engine, recipe or Recipe())
+    yield _film_frames(setup.frames(opened) if setup else opened, engine, recipe or Recipe())
 
 
-def _round(circle: views.LoopView, known: bool) -> Iterator[_Shown]:
-    for index in range(circle.count):
-        step = circle.step(index, index - 1 if index else None)
+def _loop_frames(loop: views.LoopView, known: bool) -> Iterator[_Shown]:
+    """Yield the frames of a loop; with their motion if it is `known` exactly, as that of a still is."""
+    for index in range(loop.count):
+        step = loop.step(index, index - 1 if index else None)
         gray = luma_8bit(step.frame.pixels)
         yield _Shown(step.frame, gray, step.motion if known else None, cut=index == 0)
 
 
-def _straight(frames: Iterable[Frame], engine: Engine | None, recipe: Recipe) -> Iterator[_Shown]:
+def _film_frames(frames: Iterable[Frame], engine: Engine | None, recipe: Recipe) -> Iterator[_Shown]:
+    """Yield the frames of a film, with the exact motion of those that only the camera moves."""
     marked = shots.shot_rule(recipe.temporal.cuts, parse_time(recipe.clip.start) or Fraction(0))(frames)
     path = None
     for frame, cut in marked:
@@ -203,31 +238,33 @@ def _straight(frames: Iterable[Frame], engine: Engine | None, recipe: Recipe) ->
 
 
 def _is_whole(engine: Engine, shown: _Shown) -> bool:
-    """Tell whether all of a frame shows its dream, and so can be compared with one that is dreamed alone."""
+    """Return whether the dream covers the whole frame, so that it can be compared with an independent one."""
     return engine.mask is None and not shown.frame.feedback
 
 
 def _alone(engine: Engine, image: torch.Tensor) -> float:
+    """Return the objective on an image that is dreamed independently, (3, H, W)."""
     image = image.to(engine.device)
     return engine.dreamer.value(composite(image, engine.dreamer(image), engine.recipe.finish))
 
 
-def _keep_worst(report: Report, measured: Measure, source: torch.Tensor, dream: torch.Tensor) -> None:
-    """Keep the frame's pictures if it is among the worst so far."""
+def _keep_worst(report: Report, metrics: FrameMetrics, source: torch.Tensor, dream: torch.Tensor) -> None:
+    """Keep the frame's pictures if it is among those that flicker most so far."""
     flickers = [report.stability.frames[index].flicker for index, _ in report.worst]
-    if math.isnan(measured.flicker) or (len(flickers) == WORST and measured.flicker <= min(flickers)):
+    if math.isnan(metrics.flicker) or (len(flickers) == WORST and metrics.flicker <= min(flickers)):
         return
     compared = report.stability.comparison()
     if compared is None:
         return
-    carried, difference = compared
-    strip = np.hstack([_thumb(image) for image in (source, carried, dream, difference * LOUD)])
-    report.worst.append((measured.index, strip))
+    warped, difference = compared
+    strip = np.hstack([_thumb(image) for image in (source, warped, dream, difference * DIFFERENCE_GAIN)])
+    report.worst.append((metrics.index, strip))
     report.worst.sort(key=lambda kept: -report.stability.frames[kept[0]].flicker)
     del report.worst[WORST:]
 
 
 def _thumb(image: torch.Tensor) -> NDArray[np.uint8]:
-    pixels = (image.clamp(0, 1).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    """Return a small picture, (h, w, 3), of an image (3, H, W) in [0, 1]."""
+    pixels = quantise(image, 8)
     h, w = pixels.shape[:2]
     return cv2.resize(pixels, (WIDE, max(round(h * WIDE / w), 1)), interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""The stability report: a dream measured against its source, as numbers, a plot over time, and its worst frames."""
+"""The stability report: the measurements of a dream as text, JSON, plots over time and pictures of the worst frames."""
 
 from __future__ import annotations
 
@@ -18,25 +18,28 @@ from numpy.typing import NDArray
 
 from ..curves.plot import figure_bytes
 from ..media.atomic import check_new_file, write_file
-from .metrics import Measure, Stability
+from .metrics import Stability
+from .summary import FrameMetrics
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LOUD = 4  # times that differences are shown at
+DIFFERENCE_GAIN = 4  # factor by which differences are amplified in pictures
+STRIP = "source, previous dream warped onto the frame, dream, their difference"  # the pictures of a worst frame
 KINDS = (".html", ".png", ".json")
 
 
 @dataclass
 class Report:
-    """What was measured.
+    """What was measured on a dream.
 
     Attributes:
         source, dream: the paths.
-        stability: every measure.
-        notices: what the user should be told, a sentence each.
-        worst: of the frames that flicker most, (index, strip of source, dream before carried here, dream, difference);
-            strips are RGB uint8, (h, w, 3).
+        stability: every number, per frame and in summary.
+        notices: messages for the user, a sentence each.
+        worst: the frames that flicker most, as (index, strip); a strip shows the source, the previous dream warped
+            onto the frame, the dream, and their difference: RGB uint8, (h, w, 3).
     """
 
     source: str
@@ -47,20 +50,20 @@ class Report:
 
     def text(self) -> str:
         """Return the summary as lines of a table; what could not be measured is left out."""
-        told = {k: v for k, v in self.stability.summary().items() if not math.isnan(v)}
-        return "\n".join(f"{name:30} {_number(value)}" for name, value in told.items())
+        known = {k: v for k, v in self.stability.summary().items() if not math.isnan(v)}
+        return "\n".join(f"{name:30} {_number(value)}" for name, value in known.items())
 
     def to_json(self) -> str:
-        """Return everything measured, per frame and in summary, as JSON; null for what could not be measured."""
+        """Return every number, per frame and in summary, as JSON; null for what could not be measured."""
         frames = [{**dataclasses.asdict(frame), "flicker": frame.flicker} for frame in self.stability.frames]
         whole = {"source": self.source, "dream": self.dream, "summary": self.stability.summary(), "frames": frames}
         return json.dumps(_without_nan(whole), indent=1)
 
     def save(self, path: str, overwrite: bool = False) -> None:
-        """Write the report; its name decides: .html, .png (plots and strip) or .json (numbers).
+        """Write the report as .html or .png (plots and the worst frames) or .json (numbers), by its name.
 
         Raises:
-            SinkError: it exists already, has another ending, or cannot be written.
+            SinkError: another ending, an existing file without `overwrite`, or a file that cannot be written.
         """
         check_new_file(path, overwrite, KINDS)
         suffix = Path(path).suffix.lower()
@@ -90,12 +93,12 @@ class Report:
 figure {{ margin: 0 0 1em }} img {{ max-width: 100% }}</style>
 <h1>{title}</h1><table>{rows}</table>{plot[plot.index("<svg") :]}
 <h2>Worst frames</h2>
-<p>Source, the dream before carried here, the dream, and their difference ×{LOUD} where the motion is sure.</p>
+<p>{STRIP} ×{DIFFERENCE_GAIN} where the motion is certain.</p>
 {strips}""".encode()
 
 
 def _figure(report: Report, strip: bool) -> Figure:
-    """Draw the measures over time, and under them the worst frames if asked."""
+    """Draw the measurements over time; if `strip`, the worst frames below them."""
     from matplotlib.figure import Figure
 
     frames = report.stability.frames
@@ -104,26 +107,32 @@ def _figure(report: Report, strip: bool) -> Figure:
     shown = report.worst if strip else []
     figure = Figure(figsize=(13, 2.2 * rows + 2.1 * len(shown)), layout="constrained")
     axes = figure.subplots(rows + len(shown), 1, squeeze=False)[:, 0]
-    number = [f.index for f in frames]
     for axis, (title, lines) in zip(axes, _plots(frames, has_objective), strict=False):
-        for label, values in lines.items():
-            mark = "o" if label == "alone" else ""
-            axis.plot(number, values, mark or "-", label=label, linewidth=1.2, markersize=4)
-        for frame in frames[1:]:
-            if frame.cut:
-                axis.axvline(frame.index, color="0.6", linewidth=0.8, linestyle=":")
-        axis.set_title(title, loc="left", fontsize=10)
-        if len(lines) > 1:
-            axis.legend(fontsize=8, loc="upper right")
-        axis.margins(x=0.01)
+        _plot(axis, title, lines, frames)
     for axis, (index, pictures) in zip(axes[rows:], shown, strict=True):
         axis.imshow(pictures)
-        axis.set_title(f"frame {index}: source, dream before carried here, dream, difference ×{LOUD}", fontsize=10)
+        axis.set_title(f"frame {index}: {STRIP} ×{DIFFERENCE_GAIN}", fontsize=10)
         axis.axis("off")
     return figure
 
 
-def _plots(frames: list[Measure], has_objective: bool) -> Iterator[tuple[str, dict[str, list[float]]]]:
+def _plot(axis: Axes, title: str, lines: dict[str, list[float]], frames: list[FrameMetrics]) -> None:
+    """Draw one plot: a line for each label, a dotted line at every cut."""
+    numbers = [f.index for f in frames]
+    for label, values in lines.items():
+        mark = "o" if label == "alone" else ""
+        axis.plot(numbers, values, mark or "-", label=label, linewidth=1.2, markersize=4)
+    for frame in frames[1:]:
+        if frame.cut:
+            axis.axvline(frame.index, color="0.6", linewidth=0.8, linestyle=":")
+    axis.set_title(title, loc="left", fontsize=10)
+    if len(lines) > 1:
+        axis.legend(fontsize=8, loc="upper right")
+    axis.margins(x=0.01)
+
+
+def _plots(frames: list[FrameMetrics], has_objective: bool) -> Iterator[tuple[str, dict[str, list[float]]]]:
+    """Yield every plot's title, and {label: values}."""
     yield (
         "temporal error",
         {"dream": [f.error for f in frames], "source": [f.source_error for f in frames]},

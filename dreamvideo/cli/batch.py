@@ -1,45 +1,52 @@
-"""`dreamvideo --batch`."""
+"""`dreamvideo --batch FILE`: render a list of films, one after the other."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Annotated
 
-import tyro
-
 from . import flags
-from .running import Running, executor
+from .command import Command, Flag
+from .running import RunArguments, executor
 from .terminal import Progress, interruptible, say
-
-BATCH = """Render many films, one after the other, from a list; called again, it goes on where it was cut off.
-
-  dreamvideo --batch jobs.toml
-
-The list is TOML: a [[job]] for each with its input and output, and a preset, a recipe file or sections of its own, like
-[job.dream], where it has any; sections outside of them, like [dream], are shared by all.
-"""
 
 
 @dataclasses.dataclass(frozen=True)
-class Batch(Running):
-    """Which list, and how."""
+class BatchArguments(RunArguments):
+    """Which films."""
 
-    batch: Annotated[str, tyro.conf.arg(metavar="FILE", help="the list")]
-    overwrite: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="replace existing outputs")] = False
-    work: Annotated[str, tyro.conf.arg(metavar="DIR", help="keep what is done in here (empty: beside outputs)")] = ""
+    batch: Annotated[str, Flag("the list of jobs, a TOML file", "FILE")]
+    overwrite: Annotated[bool, Flag("replace existing outputs")] = False
+    work: Annotated[str, Flag("folder for unfinished renders (empty: next to each output)", "FOLDER")] = ""
+
+
+COMMAND = Command(
+    "dreamvideo",
+    BatchArguments,
+    ("dreamvideo --batch FILE [FLAGS]",),
+    """Render many films from a list, one after the other. Called again, it skips those that are done
+and continues with the one that was interrupted.
+
+  dreamvideo --batch jobs.toml
+
+The list is a TOML file with a [[job]] for each film: an input and an output, and optionally a
+preset, a recipe file, or recipe sections of its own, like [job.dream]. Recipe sections outside of
+the jobs, like [dream], apply to all.
+""",
+)
 
 
 def batch(argv: list[str]) -> int:
     """Render a list of jobs; return the exit code."""
-    asked = flags.read(Batch, "dreamvideo", BATCH, argv)
+    arguments = flags.parse(COMMAND, argv)
     from ..jobs.batch import run_batch
 
     try:
         with interruptible() as stop, Progress() as progress:
             outcomes = run_batch(
-                asked.batch, overwrite=asked.overwrite, work=asked.work or None, keep_work=asked.keep_work,
-                checkpoint=asked.checkpoint, executor=lambda: executor(asked.workers, asked.cluster),
-                on_event=progress, stop=stop,
+                arguments.batch, overwrite=arguments.overwrite, work=arguments.work or None,
+                keep_work=arguments.keep_work, checkpoint=arguments.checkpoint,
+                executor=lambda: executor(arguments.workers, arguments.cluster), on_event=progress, stop=stop,
             )  # fmt: skip
     except KeyboardInterrupt:
         say("dreamvideo: stopped; the same command goes on")

@@ -1,4 +1,4 @@
-"""`dreamvideo curves`."""
+"""`dreamvideo curves`: plot the curves of a recipe over time."""
 
 from __future__ import annotations
 
@@ -6,46 +6,56 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
 from ..recipe import Recipe, preset_tables, read_tables
 from . import flags
-
-CURVES = """Draw the curves of a recipe over time, with its music's waveform, bars, beats and onsets beneath.
-
-  dreamvideo curves look.toml --out curves.png --music song.mp3
-"""
+from .command import Command, Flag
 
 
 @dataclasses.dataclass(frozen=True)
-class Drawing:
-    """What to draw, and where."""
+class CurvesArguments:
+    """What to plot, and where to write it."""
 
-    recipe: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="RECIPE", help="a recipe file, or preset")]]
-    out: Annotated[str, tyro.conf.arg(metavar="FILE", help="a .png, .svg or .pdf name")]
-    source: Annotated[str, tyro.conf.arg(metavar="FILM", help="what is to be dreamed: tells length and rate")] = ""
-    music: Annotated[str, tyro.conf.arg(metavar="FILE", help="song, instead of the recipe's")] = ""
-    bpm: Annotated[float, tyro.conf.arg(help="beats per minute, instead of the recipe's")] = 0.0
-    seconds: Annotated[float, tyro.conf.arg(help="length, where nothing else tells it")] = 0.0
-    set: Annotated[
-        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="KEY=VALUE", help="like dream.step=0.02*t")
-    ] = ()
-    overwrite: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="replace an existing picture")] = False
+    recipe: Annotated[str, Flag("a recipe file, or the name of a preset", "RECIPE", positional=True)]
+    out: Annotated[str, Flag("the plot: a .png, .svg or .pdf name (required)", "FILE")]
+    source: Annotated[str, Flag("the film to be dreamed; gives the length and frame rate", "FILE")] = ""
+    music: Annotated[str, Flag("a song, instead of the recipe's", "FILE")] = ""
+    bpm: Annotated[float, Flag("beats per minute; 0: the recipe's", "NUMBER")] = 0.0
+    seconds: Annotated[float, Flag("length; 0: that of the film or the song", "NUMBER")] = 0.0
+    set: Annotated[tuple[str, ...], Flag("set one parameter, like dream.step=0.02*t; repeatable", "KEY=VALUE")] = ()
+    overwrite: Annotated[bool, Flag("replace an existing plot")] = False
+
+
+COMMAND = Command(
+    "dreamvideo curves",
+    CurvesArguments,
+    ("dreamvideo curves RECIPE --out FILE [FLAGS]",),
+    """Plot the curves of a recipe over time, above the waveform, bars, beats and onsets of its music.
+
+  dreamvideo curves look.toml --out curves.png --music song.mp3
+  dreamvideo curves pulse --out curves.svg --music song.mp3
+""",
+)
 
 
 def curves(argv: list[str]) -> int:
-    """Draw the curves of a recipe; return the exit code."""
-    asked = flags.read(Drawing, "dreamvideo curves", CURVES, argv)
+    """Plot the curves of a recipe; return the exit code."""
+    arguments = flags.parse(COMMAND, argv)
     from ..curves import plot
     from ..curves.animate import Animation
     from ..jobs.setup import timeline_of
 
-    is_file = asked.recipe.endswith(".toml")
-    recipe = Recipe().merge(read_tables(asked.recipe) if is_file else preset_tables(asked.recipe))
-    music = {key: value for key, value in (("music", asked.music), ("bpm", asked.bpm)) if value}
-    recipe = recipe.merge({"music": music, "clip": {"seconds": asked.seconds} if asked.seconds else {}})
-    for assignment in asked.set:
-        recipe = recipe.set(assignment)
-    keep = Path(asked.recipe).absolute().parent if is_file else None
-    plot.plot_curves(Animation(recipe, timeline_of(recipe, asked.source, keep)), asked.out, asked.overwrite)
+    recipe, audio_cache = _recipe(arguments)
+    timeline = timeline_of(recipe, arguments.source, audio_cache)
+    plot.plot_curves(Animation(recipe, timeline), arguments.out, arguments.overwrite)
     return 0
+
+
+def _recipe(arguments: CurvesArguments) -> tuple[Recipe, Path | None]:
+    """Return the recipe to plot, and the folder to keep its analysed music in: that of the recipe file."""
+    is_file = arguments.recipe.endswith(".toml")
+    recipe = Recipe().merge(read_tables(arguments.recipe) if is_file else preset_tables(arguments.recipe))
+    music = {key: value for key, value in (("music", arguments.music), ("bpm", arguments.bpm)) if value}
+    recipe = recipe.merge({"music": music, "clip": {"seconds": arguments.seconds} if arguments.seconds else {}})
+    for assignment in arguments.set:
+        recipe = recipe.set(assignment)
+    return recipe, Path(arguments.recipe).absolute().parent if is_file else None

@@ -1,4 +1,4 @@
-"""Flags: read off the recipe, one for every parameter, and off what a verb asks for beside it."""
+"""Reads a command line into a subcommand's arguments and a recipe; every parameter of the recipe is a flag."""
 
 from __future__ import annotations
 
@@ -6,59 +6,58 @@ import argparse
 import contextlib
 import dataclasses
 import io
+import re
 import sys
-from collections.abc import Collection
 from typing import Annotated, Any, TypeVar
-
-import tyro
 
 from ..curves import expressions, syntax
 from ..errors import DreamError, one_line
 from ..recipe import Recipe, parameters, preset_tables, read_tables
+from . import help_page
+from .command import Command, Flag, RecipeArguments, own_flags
 
-T = TypeVar("T", bound="Start")
-WRITES = "--tyro-write-completion"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Start:
-    """The recipe that flags are laid over."""
-
-    preset: Annotated[str, tyro.conf.arg(metavar="NAME", help="start from a recipe that comes with dreamvideo")] = ""
-    recipe: Annotated[str, tyro.conf.arg(metavar="FILE", help="start from a recipe file; flags win over it")] = ""
-    set: Annotated[
-        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="KEY=VALUE", help="like dream.step=0.02")
-    ] = ()
+T = TypeVar("T")
+R = TypeVar("R", bound=RecipeArguments)
+WRITES_COMPLETION = "--tyro-write-completion"
 
 
-def parse(
-    kind: type[T], prog: str, description: str, argv: list[str], without: Collection[str] = ()
-) -> tuple[T, Recipe]:
-    """Read a command line that starts from a recipe: flags win over --set, that over --recipe, that over --preset.
+def parse_with_recipe(command: Command[R], argv: list[str]) -> tuple[R, Recipe]:
+    """Read the command line of a subcommand that takes the recipe's parameters as flags.
+
+    Flags win over `--set`, that over `--recipe`, that over `--preset`.
 
     Args:
-        kind: dataclass of what is asked for beside the recipe; a `Start`.
-        prog, description: for its help.
-        argv: the words behind `prog`.
-        without: sections of the recipe, and parameters like `network.layers`, that have no flag here.
+        command: what the subcommand declares.
+        argv: the words after its name.
+
+    Raises:
+        DreamError: a preset, recipe file or value that cannot be used.
+        SystemExit: bad usage (2), or help was asked for (0).
     """
-    base = _base(argv)
-    names = [name for name in vars(base) if name != "curves" and name not in without]
-    sections = {name: _section(name, getattr(base, name), without) for name in names}
+    help_page.print_if_requested(command, argv)
+    base = _base_recipe(argv)
+    sections = {name: _section(command, name, getattr(base, name)) for name in vars(base) if name != "curves"}
+    sections = {name: section for name, section in sections.items() if dataclasses.fields(section)}
     fields = [(name, type(section), dataclasses.field(default=section)) for name, section in sections.items()]
-    arguments: Any = dataclasses.make_dataclass("Arguments", [("job", kind), *fields])
-    parsed = read(arguments, prog, description, argv)
-    given = {name: _read_curves(name, getattr(parsed, name), getattr(base, name)) for name in sections}
-    return parsed.job, base.merge(given)
+    kind: Any = dataclasses.make_dataclass("Arguments", [("own", _for_tyro(command.arguments)), *fields])
+    parsed = _run_tyro(kind, command.name, argv)
+    given = {name: _section_values(name, getattr(parsed, name), getattr(base, name)) for name in sections}
+    return command.arguments(**vars(parsed.own)), base.merge(given)
 
 
-def _base(argv: list[str]) -> Recipe:
-    """Return the recipe that the flags are laid over."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", default="", nargs="?")  # without a value, the other reader complains
-    first.add_argument("--recipe", default="", nargs="?")
-    first.add_argument("--set", action="append", default=[], nargs="?")
-    given = first.parse_known_args(argv)[0] if not {"-h", "--help"} & set(argv) else first.parse_args([])
+def parse(command: Command[T], argv: list[str]) -> T:
+    """Read the command line of a subcommand that has no flags of the recipe (see `parse_with_recipe`)."""
+    help_page.print_if_requested(command, argv)
+    return command.arguments(**vars(_run_tyro(_for_tyro(command.arguments), command.name, argv)))
+
+
+def _base_recipe(argv: list[str]) -> Recipe:
+    """Return the recipe that --preset, --recipe and --set give, before any other flag."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--preset", default="", nargs="?")  # tyro complains where the value is missing
+    parser.add_argument("--recipe", default="", nargs="?")
+    parser.add_argument("--set", action="append", default=[], nargs="?")
+    given = parser.parse_known_args(argv)[0]
     base = Recipe()
     if given.preset:
         base = base.merge(preset_tables(given.preset))
@@ -69,59 +68,80 @@ def _base(argv: list[str]) -> Recipe:
     return base
 
 
-def _read_curves(name: str, parsed: Any, base: Any) -> dict[str, Any]:
-    """Return a section as it was given in flags: curves are texts there, and stay what they were if untouched."""
+def _section_values(name: str, parsed: Any, base: Any) -> dict[str, Any]:
+    """Return the values of a section after parsing; a curve whose text was not changed stays the same object."""
     values = dataclasses.asdict(parsed)
-    for of, key, _, param in parameters():
-        if of != name or not param.curve or key not in values:
+    for section, key, _, param in parameters():
+        if section != name or not param.curve or key not in values:
             continue
         before, text = getattr(base, key), values[key]
-        if text == expressions.curve_text(before):
-            values[key] = before
-            continue
-        values[key] = syntax.read_curve(text)
+        values[key] = before if text == expressions.curve_text(before) else syntax.read_curve(text)
     return values
 
 
-def read(kind: Any, prog: str, description: str, argv: list[str]) -> Any:
-    """Read flags into a dataclass; bad usage is told in one line.
+def _section(command: Command[Any], name: str, section: Any) -> Any:
+    """Return an instance of a dataclass for tyro: the parameters of a section, with their values as defaults."""
+    fields: list[Any] = []
+    for of, key, kind, param in parameters():
+        if of != name or not command.takes(of, key):
+            continue
+        default = getattr(section, key)
+        annotated = _tyro_type(str if param.curve else kind, Flag(param.help, help_page.metavar(key, kind, param)))
+        default = expressions.curve_text(default) if param.curve else default
+        fields.append((key, annotated, dataclasses.field(default=default)))
+    namespace = {"__doc__": type(section).__doc__}
+    return dataclasses.make_dataclass(type(section).__name__, fields, frozen=True, namespace=namespace)()
+
+
+def _for_tyro(kind: type) -> Any:
+    """Return an arguments dataclass with the annotations that tyro reads."""
+    fields: list[Any] = [
+        (name, _tyro_type(base, flag), dataclasses.field(default=default))
+        for name, base, flag, default in own_flags(kind)
+    ]
+    return dataclasses.make_dataclass(kind.__name__, fields, kw_only=True, namespace={"__doc__": kind.__doc__})
+
+
+def _tyro_type(kind: Any, flag: Flag) -> Any:
+    """Return a type with tyro's annotations for one argument."""
+    import tyro
+
+    choices = flag.metavar == help_page.CHOICE  # tyro lists them itself
+    arg = tyro.conf.arg(
+        help=flag.help, help_behavior_hint="", metavar=None if choices else flag.metavar or None, name=flag.name or None
+    )
+    if kind is bool:
+        return Annotated[kind, arg, tyro.conf.FlagCreatePairsOff]
+    if kind == tuple[str, ...]:
+        return Annotated[kind, arg, tyro.conf.UseAppendAction]
+    return Annotated[kind, arg, tyro.conf.Positional] if flag.positional else Annotated[kind, arg]
+
+
+def _run_tyro(kind: Any, name: str, argv: list[str]) -> Any:
+    """Parse a command line with tyro; print bad usage as one line.
 
     Raises:
-        DreamError: a flag of tyro's own that would replace any file.
+        DreamError: a flag of tyro's own that would overwrite any file.
+        SystemExit: bad usage.
     """
-    if argv and argv[0].replace("_", "-") == WRITES:
-        raise DreamError(f"{prog} writes no completions: print them with --tyro-print-completion bash")
-    told = io.StringIO()
+    import tyro
+
+    if argv and argv[0].replace("_", "-") == WRITES_COMPLETION:
+        raise DreamError(f"{name} writes no completions: print them with --tyro-print-completion bash")
+    stderr = io.StringIO()
     try:
-        with contextlib.redirect_stderr(told):
-            return tyro.cli(
-                kind,
-                prog=prog,
-                description=description,
-                args=argv,
-                config=(tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff),
-            )
+        with contextlib.redirect_stderr(stderr):
+            options = (tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff)
+            return tyro.cli(kind, prog=name, args=argv, config=options)
     except SystemExit as usage:
         if usage.code:
-            words = " ".join(told.getvalue().translate(str.maketrans("", "", "╭╮╰╯─│")).split())
-            print(f"dreamvideo: {one_line(words.removeprefix('Parsing error '))}", file=sys.stderr)
+            print(f"dreamvideo: {_one_line(stderr.getvalue())}", file=sys.stderr)
         raise
 
 
-def _section(name: str, section: Any, without: Collection[str]) -> Any:
-    """Return a section of the recipe as tyro wants it: the help of every parameter beside its type."""
-    fields: list[Any] = []
-    for of, key, kind, param in parameters():
-        if of != name or f"{of}.{key}" in without:
-            continue
-        default = getattr(section, key)
-        told: Any = Annotated[kind, tyro.conf.arg(help=param.help)]
-        if param.curve:
-            what = "INT" if kind is int else "NUMBER"
-            told = Annotated[str, tyro.conf.arg(help=param.help, metavar=f"{what}|CURVE")]
-            default = expressions.curve_text(default)
-        elif kind is bool:
-            told = Annotated[told, tyro.conf.FlagCreatePairsOff]
-        fields.append((key, told, dataclasses.field(default=default)))
-    doc = {"__doc__": type(section).__doc__}
-    return dataclasses.make_dataclass(type(section).__name__, fields, frozen=True, namespace=doc)()
+def _one_line(message: str) -> str:
+    """Return tyro's boxed error message as one line, its title left out and the hint at the help page shortened."""
+    text = " ".join(re.sub(r"^╭.*$|[╰╯─│]", " ", message, flags=re.MULTILINE).split())
+    text = re.sub(r"[.;\s]*For full helptext, run:? (.*--help)$", r"; see \1", text.replace(" (required)", ""))
+    text = re.sub("^Missing from [^:]*:", "missing:", text)
+    return one_line(text[:1].lower() + text[1:])

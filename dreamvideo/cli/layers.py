@@ -1,4 +1,4 @@
-"""`dreamvideo layers`."""
+"""`dreamvideo layers`: dream a picture with every layer of a network, onto one sheet."""
 
 from __future__ import annotations
 
@@ -6,51 +6,65 @@ import dataclasses
 import re
 from typing import Annotated
 
-import tyro
-
 from . import flags
-from .sheet_flags import STILL, Looking, _check
+from .command import Command, Flag
+from .sheet_flags import STILL, SheetArguments, check_output
 from .terminal import Progress
 
-ATLAS = """Dream a picture with every layer of the network, into one sheet; under each stands the flag to paste.
-
-  dreamvideo layers photo.jpg atlas.png
-  dreamvideo layers film.mp4 atlas.png --at 12                                the frame at 12 s
-  dreamvideo layers photo.jpg atlas.png --layer blocks.9 --channels           a layer's 48 strongest channels
-  dreamvideo layers photo.jpg atlas.png --layer blocks.9 --channels 0-31      or those you name
-"""
 RANGE = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*|(top|bottom):\d+")
+STRONGEST = "top:48"  # the channels that `--channels` means without a value
 
 
 @dataclasses.dataclass(frozen=True)
-class Atlas(Looking):
-    """What to dream, and where to put it."""
+class LayersArguments(SheetArguments):
+    """Which layers or channels."""
 
-    layer: Annotated[str, tyro.conf.arg(metavar="LAYER", help="show this layer's channels, one by one")] = ""
+    layer: Annotated[str, Flag("show the channels of this layer, one by one", "LAYER")] = ""
     channels: Annotated[
-        str, tyro.conf.arg(metavar="[RANGE]", help="which: 0-31, 3,7-9 or top:48, those that respond most (default)")
+        str, Flag(f"which channels: 0-31, 3,7-9, or the strongest (default: {STRONGEST})", "[RANGE]")
     ] = ""
 
 
+COMMAND = Command(
+    "dreamvideo layers",
+    LayersArguments,
+    ("dreamvideo layers INPUT OUTPUT [FLAGS]",),
+    """Dream a picture with every layer of the network, onto one sheet; under each picture stands the
+flag to paste. --size is the size of one picture.
+
+  dreamvideo layers photo.jpg atlas.png
+  dreamvideo layers film.mp4 atlas.png --at 12                             the frame at 12 s
+  dreamvideo layers photo.jpg atlas.png --layer blocks.9 --channels        the 48 strongest channels
+  dreamvideo layers photo.jpg atlas.png --layer blocks.9 --channels 0-31   these channels
+""",
+    without=STILL,
+    short=(
+        "input", "output", "at", "layer", "channels", "preset", "network.model", "dream.iterations",
+        "dream.step", "finish.strength", "clip.size", "overwrite",
+    ),
+)  # fmt: skip
+
+
 def layers(argv: list[str]) -> int:
-    """Draw the atlas of a network's layers; return the exit code."""
-    asked, recipe = flags.parse(Atlas, "dreamvideo layers", ATLAS, _ranged(argv), STILL)
+    """Draw the sheet of a network's layers; return the exit code."""
+    arguments, recipe = flags.parse_with_recipe(COMMAND, with_range(argv))
     from ..sheets import layer_atlas
 
-    _check(asked, recipe)
+    check_output(arguments, recipe)
     with Progress("cell") as progress:
-        drawn = layer_atlas.layers(
-            asked.input, recipe, layer=asked.layer, channels=asked.channels, at=asked.at, on_event=progress
-        )
-    drawn.save(asked.output, asked.overwrite)
+        sheet = layer_atlas.layers(
+            arguments.input, recipe, layer=arguments.layer, channels=arguments.channels, at=arguments.at,
+            on_event=progress,
+        )  # fmt: skip
+    sheet.save(arguments.output, arguments.overwrite)
     return 0
 
 
-def _ranged(argv: list[str]) -> list[str]:
-    """Return the words of a command line with a range behind `--channels`, where it may be left out."""
+def with_range(argv: list[str]) -> list[str]:
+    """Return the words of a command line with the default range after a `--channels` that has none."""
     words: list[str] = []
     for number, word in enumerate(argv):
         words.append(word)
         if word == "--channels" and not RANGE.fullmatch(" ".join(argv[number + 1 : number + 2])):
-            words.append("top:48")
+            words.append(STRONGEST)
     return words

@@ -1,4 +1,4 @@
-"""`dreamvideo presets`."""
+"""`dreamvideo presets`: list the presets, print one, or dream a picture with each of them."""
 
 from __future__ import annotations
 
@@ -6,56 +6,50 @@ import dataclasses
 import itertools
 from typing import Annotated
 
-import tyro
-
 from ..recipe import preset_text, presets
 from . import flags
-from .sheet_flags import STILL, Looking, _check
+from .command import Command, Flag
+from .help_page import FULL, SHORT
+from .sheet_flags import STILL, SheetArguments, check_output
 from .terminal import Progress
 
-LOOKS = """Dream a picture by every look that comes with dreamvideo, into one sheet with the flags to paste.
+SHEET = Command(
+    "dreamvideo presets",
+    SheetArguments,
+    ("dreamvideo presets [NAME]", "dreamvideo presets INPUT OUTPUT [FLAGS]"),
+    """List the presets, print one of them, or dream a picture with each, onto one sheet; under each
+picture stands the flag to paste.
 
-  dreamvideo presets photo.jpg looks.png
-  dreamvideo presets film.mp4 looks.png --at 12
+  dreamvideo presets                         a line each: its name, and what it is for
+  dreamvideo presets pulse                   the preset itself, as a recipe to read or to start from
+  dreamvideo presets photo.jpg sheet.png
+  dreamvideo presets film.mp4 sheet.png --at 12
 
-Those that follow music, or another network than the embedded one, are left out.
-"""
-
-
-def draw_presets(argv: list[str]) -> int:
-    """Draw a sheet of the looks that come with dreamvideo; return the exit code."""
-    asked, recipe = flags.parse(Looking, "dreamvideo presets", LOOKS, argv, (*STILL, "network.model"))
-    from ..sheets.preset_sheet import preset_sheet
-
-    _check(asked, recipe)
-    with Progress("cell") as progress:
-        drawn = preset_sheet(asked.input, recipe, at=asked.at, on_event=progress)
-    drawn.save(asked.output, asked.overwrite)
-    return 0
-
-
-PRESETS = """List the recipes that come with dreamvideo, print one of them, or dream a picture by each.
-
-  dreamvideo presets                       a line each: its name, and what it is for
-  dreamvideo presets pulse                 the recipe itself, to look at or to start from
-  dreamvideo presets photo.jpg looks.png   a sheet; more with presets photo.jpg looks.png --help
-"""
+The sheet leaves out presets that follow music, or that use another network than the embedded one.
+--size is the size of one picture.
+""",
+    without=(*STILL, "network.model"),
+    short=("input", "output", "at", "dream.iterations", "finish.strength", "clip.size", "overwrite"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class Listing:
+class NameArguments:
     """Which preset."""
 
-    name: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="[NAME]", help="print this one")]] = ""
+    name: Annotated[str, Flag("print this preset", "[NAME]", positional=True)] = ""
+
+
+NAME = Command("dreamvideo presets", NameArguments, SHEET.usage, SHEET.description)
 
 
 def list_presets(argv: list[str]) -> int:
     """List the presets, print one, or draw a sheet of them; return the exit code."""
-    if len(argv) > 1:
+    if len(argv) > 1 or {*SHORT, *FULL} & set(argv):
         return draw_presets(argv)
-    asked = flags.read(Listing, "dreamvideo presets", PRESETS, argv)
-    if asked.name:
-        print(preset_text(asked.name), end="")
+    arguments = flags.parse(NAME, argv)
+    if arguments.name:
+        print(preset_text(arguments.name), end="")
         return 0
     names = presets()
     for name in names:
@@ -63,7 +57,19 @@ def list_presets(argv: list[str]) -> int:
     return 0
 
 
+def draw_presets(argv: list[str]) -> int:
+    """Draw a sheet of one picture dreamed with every preset; return the exit code."""
+    arguments, recipe = flags.parse_with_recipe(SHEET, argv)
+    from ..sheets.preset_sheet import preset_sheet
+
+    check_output(arguments, recipe)
+    with Progress("cell") as progress:
+        sheet = preset_sheet(arguments.input, recipe, at=arguments.at, on_event=progress)
+    sheet.save(arguments.output, arguments.overwrite)
+    return 0
+
+
 def _purpose(text: str) -> str:
-    """Return the first sentence of the comment that a recipe begins with."""
+    """Return the first sentence of the comment that a preset begins with."""
     comment = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
     return " ".join(line.lstrip("# ") for line in comment).partition(". ")[0].rstrip(".")

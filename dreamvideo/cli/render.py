@@ -1,4 +1,4 @@
-"""`dreamvideo INPUT OUTPUT`."""
+"""`dreamvideo INPUT OUTPUT`: render a film, a still, a preview of one frame, or print an estimate."""
 
 from __future__ import annotations
 
@@ -7,75 +7,63 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
-from ..errors import DreamError
+from ..errors import DreamError, SinkError
 from ..recipe import Recipe
 from . import flags, running
+from .command import Command, Flag, RecipeArguments
 from .terminal import Progress
-
-DESCRIPTION = """Turn a film, a frame sequence or a picture into a deep dream.
-
-  dreamvideo in.mp4 out.mp4                film in, film out (.mp4 .mov .mkv .webm .gif .webp)
-  dreamvideo 'in/*.png' out/%05d.png       frames in, frames out (a folder works too)
-  dreamvideo photo.jpg dream.png           a picture
-  dreamvideo photo.jpg out.mp4 --seconds 20 --zoom 1.5    a journey into a picture (or into noise:)
-  dreamvideo photo.jpg out.mp4 --music song.mp3 --preset pulse
-  dreamvideo in.mp4 look.png --preview 12  the frame at 12 s, as it will look in the film
-  dreamvideo resume out.mp4.dream          go on with a render that was cut off; the same command again does, too
-  dreamvideo --batch jobs.toml             many of them, one after the other
-  dreamvideo show out.mp4                  print the recipe a file was made with
-  dreamvideo measure in.mp4 out.mp4        how steady and strong a dream is; more with measure --help
-  dreamvideo curves look.toml --out curves.png   what changes over time, as a picture
-  dreamvideo layers photo.jpg atlas.png    the picture dreamed with every layer, each with its flag
-  dreamvideo sweep photo.jpg sheet.png --step 0.005,0.01,0.02    the picture by several values, side by side
-  dreamvideo presets photo.jpg looks.png   the picture by every look that comes with it; alone, their names
-"""
 
 
 @dataclasses.dataclass(frozen=True)
-class Job(flags.Start, running.Running):
-    """What to do, beside the recipe."""
+class RenderArguments(RecipeArguments, running.RunArguments):
+    """What to render, and which files to write."""
 
-    input: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="INPUT", help="film, picture, or frames")]]
-    output: tyro.conf.Positional[
-        Annotated[str, tyro.conf.arg(metavar="OUTPUT", help="what to write; its name decides")]
-    ]
-    overwrite: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="replace an existing output")] = False
-    preview: Annotated[str, tyro.conf.arg(metavar="TIME", help="dream only the frame at this moment, as a still")] = ""
-    plan: Annotated[
-        tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="say what it will take (time, memory, disk), and stop")
-    ] = False
-    layer_out: Annotated[
-        str, tyro.conf.arg(metavar="FILE", help="write the dream alone here, too, with alpha, to lay over the source")
-    ] = ""
-    save_octaves: Annotated[
-        str, tyro.conf.arg(metavar="DIR", help="write every frame's dream at every octave's size here, too")
-    ] = ""
-    save_recipe: Annotated[str, tyro.conf.arg(metavar="FILE", help="write the complete recipe here, too")] = ""
-    work: Annotated[
-        str, tyro.conf.arg(metavar="DIR", help="keep what is done in here, in OUTPUT.dream (empty: beside the output)")
-    ] = ""
-    restart: Annotated[
-        tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="throw away what an unfinished render left")
-    ] = False
-    since: Annotated[
-        str, tyro.conf.arg(name="from", metavar="TIME", help="keep what lies before, and dream the rest anew, by this")
-    ] = ""
+    input: Annotated[str, Flag("a film, a picture, a folder or pattern of frames, or noise:", "INPUT", positional=True)]
+    output: Annotated[str, Flag("the file or frames to write; the name decides the format", "OUTPUT", positional=True)]
+    overwrite: Annotated[bool, Flag("replace an existing output")] = False
+    preview: Annotated[str, Flag("render only the frame at this time, as a still", "TIME")] = ""
+    plan: Annotated[bool, Flag("print the time, memory and disk space it will take, and stop")] = False
+    layer_out: Annotated[str, Flag("also write the dream layer, as frames or film with alpha", "FILE")] = ""
+    save_octaves: Annotated[str, Flag("also write every frame's dream at every octave's size", "FOLDER")] = ""
+    save_recipe: Annotated[str, Flag("also write the complete recipe, as .toml", "FILE")] = ""
+    work: Annotated[str, Flag("folder for the run folder OUTPUT.dream (empty: next to the output)", "FOLDER")] = ""
+    restart: Annotated[bool, Flag("delete an unfinished render of the same output, and start over")] = False
+    since: Annotated[str, Flag("keep earlier frames; render the rest with this recipe", "TIME", name="from")] = ""
 
 
-def parse(argv: list[str]) -> tuple[Job, Recipe]:
-    return flags.parse(Job, "dreamvideo", DESCRIPTION, argv)
+COMMAND = Command(
+    "dreamvideo",
+    RenderArguments,
+    ("dreamvideo INPUT OUTPUT [FLAGS]", "dreamvideo SUBCOMMAND ..."),
+    """Turn a film, a frame sequence or a picture into a deep dream.
+
+  dreamvideo in.mp4 out.mp4                               a film (.mp4 .mov .mkv .webm .gif .webp)
+  dreamvideo 'in/*.png' out/%05d.png                      frames, or folders of them
+  dreamvideo photo.jpg dream.png                          a picture
+  dreamvideo photo.jpg out.mp4 --seconds 20 --zoom 1.5    a zoom into a picture (or into noise:)
+  dreamvideo photo.jpg out.mp4 --music song.mp3 --preset pulse
+""",
+    short=(
+        "preset", "network.layers", "finish.strength", "clip.size", "clip.seconds", "camera.zoom",
+        "music.music", "finish.mask", "network.guide", "preview", "plan", "overwrite",
+    ),
+)  # fmt: skip
 
 
-def dream(job: Job, recipe: Recipe) -> int:
+def parse(argv: list[str]) -> tuple[RenderArguments, Recipe]:
+    """Read a command line that renders; return its own arguments, and the recipe."""
+    return flags.parse_with_recipe(COMMAND, argv)
+
+
+def dream(job: RenderArguments, recipe: Recipe) -> int:
+    """Render what a command line asks for; return the exit code."""
     from ..jobs import api
     from ..jobs.preview import preview
     from ..jobs.run_folder import run_folder
 
     _check_recipe_path(job, recipe)
     if job.plan and job.preview:
-        raise DreamError("--plan is of the whole render: leave --preview out")
+        raise DreamError("--plan estimates the whole render: leave out --preview")
     if job.plan:
         from ..jobs.estimate import estimate
 
@@ -85,7 +73,7 @@ def dream(job: Job, recipe: Recipe) -> int:
         with Progress() as progress:
             preview(
                 job.input, job.output, job.preview, recipe, overwrite=job.overwrite,
-                layer_out=job.layer_out, save_octaves=job.save_octaves, keep=_beside(job), on_event=progress,
+                layer_out=job.layer_out, save_octaves=job.save_octaves, keep=_audio_cache(job), on_event=progress,
             )  # fmt: skip
         _save_recipe(job.save_recipe, recipe)
         return 0
@@ -93,38 +81,43 @@ def dream(job: Job, recipe: Recipe) -> int:
     with running.working(where) as (progress, stop):
         result = api.dream_video(
             job.input, job.output, recipe, overwrite=job.overwrite, layer_out=job.layer_out,
-            save_octaves=job.save_octaves, keep=_beside(job), work=job.work or None, keep_work=job.keep_work,
+            save_octaves=job.save_octaves, keep=_audio_cache(job), work=job.work or None, keep_work=job.keep_work,
             checkpoint=job.checkpoint, restart=job.restart, since=job.since,
             executor=running.executor(job.workers, job.cluster), on_event=progress, stop=stop,
         )  # fmt: skip
     _save_recipe(job.save_recipe, recipe)
-    return running.tell(result)
+    return running.report_result(result)
 
 
-def _beside(job: Job) -> Path | None:
-    """Return the recipe's folder, where the analysis of music is kept; none without a recipe file."""
+def _audio_cache(job: RenderArguments) -> Path | None:
+    """Return the folder to keep analysed music in: the recipe file's; None without a recipe file."""
     recipe = job.recipe or job.save_recipe
     return Path(recipe).absolute().parent if recipe else None
 
 
-def _check_recipe_path(job: Job, recipe: Recipe) -> None:
-    """Refuse a --save-recipe that would lose something, before any work is done."""
+def _check_recipe_path(job: RenderArguments, recipe: Recipe) -> None:
+    """Refuse a --save-recipe that would overwrite something, before any work is done.
+
+    Raises:
+        SinkError: it does not end in .toml, exists with other content, or its folder cannot be written into.
+    """
+    from ..media.atomic import check_new_file
+
     path = job.save_recipe
-    if not path:
+    is_same = path.lower().endswith(".toml") and os.path.isfile(path) and Path(path).read_bytes() == _toml(recipe)
+    if not path or is_same:  # the same: the command is repeated
         return
-    if not path.lower().endswith(".toml"):  # so it can never stand in the place of a film or a frame
-        raise DreamError(f"{path} is no recipe name: end --save-recipe in .toml")
-    if os.path.isfile(path) and Path(path).read_bytes() == recipe.to_toml().encode():
-        return  # the same command once more
-    if os.path.exists(path) and (os.path.isdir(path) or not job.overwrite):
-        raise DreamError(f"{path} exists already: give --save-recipe another name, or --overwrite")
-    folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        raise DreamError(f"cannot write into {folder}: give --save-recipe another folder")
+    if os.path.isdir(path):
+        raise SinkError(f"{path} is a folder: give --save-recipe another name")
+    check_new_file(path, job.overwrite, (".toml",))
 
 
 def _save_recipe(path: str, recipe: Recipe) -> None:
+    from ..media.atomic import write_file
+
     if path:
-        with open(path + ".part", "w", encoding="utf-8") as file:
-            file.write(recipe.to_toml())
-        os.replace(path + ".part", path)
+        write_file(path, _toml(recipe))
+
+
+def _toml(recipe: Recipe) -> bytes:
+    return recipe.to_toml().encode()

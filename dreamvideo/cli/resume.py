@@ -1,4 +1,4 @@
-"""`dreamvideo resume`."""
+"""`dreamvideo resume`: continue an interrupted render."""
 
 from __future__ import annotations
 
@@ -6,45 +6,49 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
 from . import flags
-from .running import Running, executor, tell, working
+from .command import Command, Flag
+from .running import RunArguments, executor, report_result, working
 from .terminal import Progress, say
-
-RESUME = """Go on with a render that was cut off, from its run folder; the same command as before does so, too.
-
-  dreamvideo resume out.mp4.dream                  what was dreamed is kept, and the rest comes out as if unbroken
-  dreamvideo resume out.mp4.dream --assemble-now   only write what there is so far into out.partial.mp4
-"""
 
 
 @dataclasses.dataclass(frozen=True)
-class Resuming(Running):
-    """What to go on with."""
+class ResumeArguments(RunArguments):
+    """Which render."""
 
-    folder: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="FOLDER", help="the run folder")]]
+    folder: Annotated[str, Flag("the run folder of the interrupted render", "FOLDER", positional=True)]
     assemble_now: Annotated[
-        tyro.conf.FlagCreatePairsOff[bool],
-        tyro.conf.arg(help="write what is done into a playable file beside the output; while it is rendered, too"),
+        bool, Flag("only write the frames so far into a playable file; even while it is rendered")
     ] = False
-    overwrite: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="replace an existing output")] = False
+    overwrite: Annotated[bool, Flag("replace an existing output")] = False
+
+
+COMMAND = Command(
+    "dreamvideo resume",
+    ResumeArguments,
+    ("dreamvideo resume FOLDER [FLAGS]",),
+    """Continue an interrupted render from its run folder; repeating the original command does the same.
+
+  dreamvideo resume out.mp4.dream                  keep the frames so far and render the rest
+  dreamvideo resume out.mp4.dream --assemble-now   write the frames so far into out.partial.mp4
+""",
+)
 
 
 def resume(argv: list[str]) -> int:
-    """Go on with a render; return the exit code."""
-    asked = flags.read(Resuming, "dreamvideo resume", RESUME, argv)
+    """Continue a render; return the exit code."""
+    arguments = flags.parse(COMMAND, argv)
     from ..jobs import api
 
-    folder = Path(asked.folder)
-    if asked.assemble_now:
+    folder = Path(arguments.folder)
+    if arguments.assemble_now:
         with Progress() as progress:
-            result = api.assemble_now(folder, overwrite=asked.overwrite, on_event=progress)
+            result = api.assemble_now(folder, overwrite=arguments.overwrite, on_event=progress)
         say(f"dreamvideo: {result.path} holds the {result.done} of {result.total} frames that are done")
         return 0
     with working(folder) as (progress, stop):
         result = api.resume(
-            folder, overwrite=asked.overwrite, keep_work=asked.keep_work, checkpoint=asked.checkpoint,
-            executor=executor(asked.workers, asked.cluster), on_event=progress, stop=stop,
+            folder, overwrite=arguments.overwrite, keep_work=arguments.keep_work, checkpoint=arguments.checkpoint,
+            executor=executor(arguments.workers, arguments.cluster), on_event=progress, stop=stop,
         )  # fmt: skip
-    return tell(result)
+    return report_result(result)

@@ -1,4 +1,4 @@
-"""What the subcommands that render have in common."""
+"""What the subcommands that render films share: their flags, the executor, and how the end is reported."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import tyro
-
 from ..errors import DreamError
+from .command import Flag
 from .terminal import Progress, interruptible, say
 
 if TYPE_CHECKING:
@@ -20,30 +19,26 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Running:
-    """How a render is run, whatever comes of it."""
+class RunArguments:
+    """How the render runs."""
 
-    checkpoint: Annotated[
-        int, tyro.conf.arg(metavar="FRAMES", help="how many are dreamed again at most, if it is cut off")
-    ] = 25
-    keep_work: Annotated[
-        tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help="leave the run folder when the output is whole")
-    ] = False
-    workers: Annotated[
-        int, tyro.conf.arg(metavar="N", help="dream so many shots at once, each in a process of its own; 0: one here")
-    ] = 0
-    cluster: Annotated[
-        str, tyro.conf.arg(metavar="ADDRESS", help="dream on a Ray cluster: auto, or ray://host:10001")
-    ] = ""
+    checkpoint: Annotated[int, Flag("save progress every N frames, and at least every 30 s", "N")] = 25
+    keep_work: Annotated[bool, Flag("keep the run folder after the output is complete")] = False
+    workers: Annotated[int, Flag("worker processes, each rendering a shot; 0 renders in this process", "N")] = 0
+    cluster: Annotated[str, Flag("render on a Ray cluster: auto, or ray://host:10001", "ADDRESS")] = ""
 
 
 def executor(workers: int, cluster: str) -> Executor:
-    """Return what dreams the frames: this process, or workers here or on a cluster."""
+    """Return the executor: this process, or worker processes here or on a cluster.
+
+    Raises:
+        DreamError: a negative number of workers.
+    """
     from ..jobs.cluster.executor import Cluster
     from ..jobs.executor import Inline
 
     if workers < 0:
-        raise DreamError(f"--workers {workers} is none: give how many shots are to be dreamed at once")
+        raise DreamError(f"--workers {workers} is negative: give the number of worker processes, or 0")
     return Cluster(workers, cluster) if workers or cluster else Inline()
 
 
@@ -63,10 +58,10 @@ def working(folder: Path) -> Iterator[tuple[Progress, Callable[[], bool]]]:
         raise SystemExit(130) from None
 
 
-def tell(result: Result) -> int:
-    """Say how a render has ended, and return the exit code."""
+def report_result(result: Result) -> int:
+    """Print how a render ended; return the exit code."""
     if not math.isnan(result.seam):
-        say(f"dreamvideo: seam error {result.seam:.3f} (1: as from any frame to the next)")
+        say(f"dreamvideo: seam error {result.seam:.3f} (1: no more than from any frame to the next)")
     if not result.stopped:
         return 0
     kept = f"go on with: dreamvideo resume {quoted(Path(result.folder))}" if result.folder else "nothing was written"
@@ -75,7 +70,7 @@ def tell(result: Result) -> int:
 
 
 def quoted(path: Path) -> str:
-    """Return a path as a shell takes it."""
+    """Return a path quoted for a shell."""
     import shlex
 
     return shlex.quote(str(path))

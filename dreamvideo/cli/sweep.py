@@ -1,4 +1,4 @@
-"""`dreamvideo sweep`."""
+"""`dreamvideo sweep`: dream a picture with several values of one or two parameters, onto one sheet."""
 
 from __future__ import annotations
 
@@ -6,39 +6,55 @@ from ..curves import weights
 from ..errors import RecipeError
 from ..recipe import parameters
 from . import flags
-from .sheet_flags import Looking, _check
+from .command import Command
+from .sheet_flags import SheetArguments, check_output
 from .terminal import Progress
 
-SWEEP = """Dream a picture by several values of a parameter, or of two, into one sheet with the flags to paste.
+COMMAND = Command(
+    "dreamvideo sweep",
+    SheetArguments,
+    ("dreamvideo sweep INPUT OUTPUT --FLAG VALUES [--FLAG VALUES] [FLAGS]",),
+    """Dream a picture with several values of one parameter, or of two, onto one sheet; under each
+picture stands the flag to paste.
 
   dreamvideo sweep photo.jpg sheet.png --step 0.005,0.01,0.02
   dreamvideo sweep photo.jpg sheet.png --step 0.005,0.01,0.02 --layers blocks.5=1 blocks.9=1
   dreamvideo sweep film.mp4 sheet.png --at 12 --morph 0,0.5,1
 
-Values are separated by commas; those that hold commas themselves (layers, files) by spaces or semicolons. INPUT and
-OUTPUT come first. The first parameter goes across, the second down; all other flags hold for every cell.
-"""
-SPACED = ("layers", "guide", "weights", "music", "cuts", "mask")  # parameters whose values may hold commas
+Separate values by commas; values that contain commas themselves (layers, files) by spaces or
+semicolons. INPUT and OUTPUT come first. The first parameter varies across, the second down; all
+other flags apply to every picture, and --size is the size of one.
+""",
+    without=("encoding",),
+    short=(
+        "input", "output", "at", "preset", "network.layers", "dream.octaves", "dream.iterations",
+        "dream.step", "finish.strength", "clip.size", "overwrite",
+    ),
+)  # fmt: skip
+SPACED = ("layers", "guide", "weights", "music", "cuts", "mask")  # parameters whose values may contain commas
 
 
 def sweep(argv: list[str]) -> int:
     """Draw a sheet of several values; return the exit code."""
-    rest, axes = swept(argv)
-    asked, recipe = flags.parse(Looking, "dreamvideo sweep", SWEEP, rest, ("encoding",))
+    rest, axes = split_axes(argv)
+    arguments, recipe = flags.parse_with_recipe(COMMAND, rest)
     from ..sheets import sweep as sheets_sweep
 
-    _check(asked, recipe)
+    check_output(arguments, recipe)
     with Progress("cell") as progress:
-        drawn = sheets_sweep.sweep(asked.input, axes, recipe, at=asked.at, on_event=progress)
-    drawn.save(asked.output, asked.overwrite)
+        sheet = sheets_sweep.sweep(arguments.input, axes, recipe, at=arguments.at, on_event=progress)
+    sheet.save(arguments.output, arguments.overwrite)
     return 0
 
 
-def swept(argv: list[str]) -> tuple[list[str], dict[str, list[str]]]:
-    """Take the parameters that have several values out of a command line.
+def split_axes(argv: list[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Take the parameters with several values out of a command line.
 
     Returns:
-        The words that are left, and {section.key: values}.
+        The remaining words, and {section.key: values}.
+
+    Raises:
+        RecipeError: an empty value between two commas.
     """
     known = {f"--{key.replace('_', '-')}": (section, key, kind) for section, key, kind, _ in parameters()}
     rest: list[str] = []
@@ -48,7 +64,8 @@ def swept(argv: list[str]) -> tuple[list[str], dict[str, list[str]]]:
         word = words.pop(0)
         flag, equals, value = word.partition("=")
         section, key, kind = known.get(flag.replace("_", "-"), ("", "", None))
-        if not key or (kind is bool and not equals and "," not in " ".join(words[:1])):
+        is_switch = kind is bool and not equals and "," not in " ".join(words[:1])
+        if not key or is_switch:
             rest.append(word)
             continue
         given = [value] if equals else words[:1]
@@ -64,9 +81,9 @@ def swept(argv: list[str]) -> tuple[list[str], dict[str, list[str]]]:
 
 
 def _values(key: str, text: str) -> list[str]:
-    """Split what stands behind a flag into its values."""
+    """Split the text after a flag into its values."""
     parts = [part for half in text.split(";") for part in ([half] if key in SPACED else weights.split_at_commas(half))]
     values = [part.strip() for part in parts]
     if len(values) > 1 and not all(values):
-        raise RecipeError(f"--{key.replace('_', '-')} {text} names an empty value: write values with a comma between")
+        raise RecipeError(f"--{key.replace('_', '-')} {text} has an empty value: write one comma between two values")
     return values

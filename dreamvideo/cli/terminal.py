@@ -1,4 +1,4 @@
-"""What the command line shows while it works, and how it is asked to stop."""
+"""Progress bars, messages and Ctrl-C on the terminal."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from ..errors import one_line
 if TYPE_CHECKING:
     from ..jobs.events import Event
 
-BARS = 16  # workers that have a bar of their own
-STOPS = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, a polite kill, a terminal that is closed
+BARS = 16  # workers that get a progress bar of their own
+STOPS = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, `kill`, a terminal that is closed
 
 
 def say(text: str) -> None:
-    """Print a line to standard error; where that is closed, nobody reads it, and the work goes on."""
+    """Print a line to standard error; a closed standard error is ignored, so that the work goes on."""
     with contextlib.suppress(OSError, ValueError):
         print(one_line(text), file=sys.stderr, flush=True)
 
 
 class Progress:
-    """A terminal bar: frames, or what else there is, seconds for each, time left; notices stand above it.
+    """Show events as a progress bar with seconds per frame and the time left; print notices above it.
 
-    What is done beside dreaming has a bar of its own, and so has every one of several workers.
+    Every phase other than rendering has a bar of its own, and so has each of the first 16 workers.
+
+    Args:
+        unit: what is counted, in the singular.
     """
 
     def __init__(self, unit: str = "frame"):
@@ -54,7 +57,7 @@ class Progress:
             self._begin(key, event)
         bar = self._bars[key]
         bar.update(event.done - bar.n)
-        if event.done >= event.total and not event.worker:  # what follows must not count as seconds per frame
+        if event.done >= event.total and not event.worker:  # later work must not count towards seconds per frame
             bar.close()
 
     def _begin(self, key: str, event: Event) -> None:

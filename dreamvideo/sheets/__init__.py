@@ -1,1 +1,1 @@
-"""Contact sheets: one picture dreamed in many ways, each with the flag that makes it."""
+"""Contact sheets: the layer atlas, sweeps over parameters, and the sheet of presets."""

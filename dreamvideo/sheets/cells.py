@@ -1,4 +1,4 @@
-"""What stands in the cells of a sheet: one frame, dreamed by one recipe after the other."""
+"""Dreams the pictures of a sheet: one frame with one recipe after the other."""
 
 from __future__ import annotations
 
@@ -33,29 +33,40 @@ if TYPE_CHECKING:
     from ..dream.objective.objective import Objective
     from ..video.engine import Engine
 
-MOST = 100  # cells of a sheet
-LARGE, WHOLE = 90_000, 2_800_000  # px of a cell at most, and of all cells together
-
-
-def ignore(event: Event) -> None:
-    """Hear nothing."""
+MAX_CELLS = 100
+CELL_AREA, SHEET_AREA = 90_000, 2_800_000  # px, largest area of a cell and of all cells together
 
 
 @dataclass(frozen=True)
-class Shown:
-    """The frame that is dreamed in every cell, and the moments that curves are read against."""
+class SheetFrame:
+    """The frame that every cell shows.
+
+    Attributes:
+        frame: at the size of a cell.
+        timeline: what the recipe's curves are evaluated on.
+    """
 
     frame: Frame
     timeline: Timeline
 
     @classmethod
-    def of(cls, source: str | Path, recipe: Recipe, at: str, count: int) -> Shown:
-        """Take a frame of a source, at the size of one of so many cells."""
+    def read(cls, source: str | Path, recipe: Recipe, at: str, count: int) -> SheetFrame:
+        """Read a frame of a source.
+
+        Args:
+            source: film, frames, picture, or `noise:`.
+            recipe: gives the part of the source, and the size of a cell.
+            at: the frame's time in the film, seconds or mm:ss.s; empty for the first.
+            count: number of cells on the sheet, which limits their size.
+
+        Raises:
+            SourceError: the source cannot be opened, or has no frame at that time.
+        """
         source, clip = str(source), recipe.clip
         with open_source(source, replace(clip, size="")) as whole:
             info = whole.info
         is_film = info.kind != "still" or bool(clip.seconds or recipe.music.music)
-        setup = set_up(info, _resting(recipe), "film.mp4" if is_film else "still.png")
+        setup = set_up(info, _without_motion(recipe), "film.mp4" if is_film else "still.png")
         first, index = (parse_time(clip.start) or Fraction(0)) + info.delay, 0
         if moment := parse_time(at):
             last = first + setup.info.count / info.rate
@@ -74,26 +85,31 @@ class Shown:
         return cls(replace(frame, index=index, time=index / info.rate), setup.timeline)
 
 
-def _resting(recipe: Recipe) -> Recipe:
-    """Return a recipe for a frame by itself: the camera does not move, and nothing is masked by what moves."""
+def _without_motion(recipe: Recipe) -> Recipe:
+    """Return the recipe for a single frame: without camera movement, and without a mask made from motion."""
     finish = replace(recipe.finish, mask_from="none") if recipe.finish.mask_from == "motion" else recipe.finish
     return replace(recipe, camera=Recipe().camera, finish=finish)
 
 
 def _cell_size(info: Info, asked: str, count: int) -> str:
-    """Return the size of one of so many cells as it is written: the shape of the picture, and no larger than it."""
+    """Return the size of a cell, like `300x200`: as asked, or the picture's shape, shrunk to fit `count` cells."""
     if asked:
         return asked
     area = info.width * info.height
-    scale = min(math.sqrt(min(LARGE, WHOLE / count) / area), 1)
+    scale = min(math.sqrt(min(CELL_AREA, SHEET_AREA / count) / area), 1)
     return "x".join(str(max(round(side * scale), 1)) for side in (info.width * float(info.aspect), info.height))
 
 
-def dreamed(shown: Shown, recipes: Sequence[Recipe], on_event: Callable[[Event], None]) -> Iterator[NDArray[np.uint8]]:
-    """Dream a frame by one recipe after the other; yield the pictures, (H, W, 3).
+def dream_cells(
+    shown: SheetFrame, recipes: Sequence[Recipe], on_event: Callable[[Event], None]
+) -> Iterator[NDArray[np.uint8]]:
+    """Dream one frame with each recipe; yield the pictures, (H, W, 3).
 
-    A network is cut after the deepest layer in use, so for other layers it is loaded anew: that takes a tenth of a
-    second, and spares more.
+    A network is cut after the deepest layer in use. So it is loaded again for other layers, which takes a tenth of a
+    second and saves more.
+
+    Raises:
+        DreamError: a network, layer or channel that is not available; before the first picture.
     """
     from ..media.pixels import quantise
     from ..video.engine import Engine
@@ -101,15 +117,15 @@ def dreamed(shown: Shown, recipes: Sequence[Recipe], on_event: Callable[[Event],
     from ..video.render import render
 
     configure_process(recipes[0].network)
-    recipes = [_resting(recipe) for recipe in recipes]
-    asked = [_objective(recipe, shown) for recipe in recipes]
-    _try(shown, recipes, asked)
+    recipes = [_without_motion(recipe) for recipe in recipes]
+    objectives = [_objective(recipe, shown) for recipe in recipes]
+    _check_objectives(shown, recipes, objectives)
     engine: Engine | None = None
-    held: tuple[Network, tuple[str, ...]] | None = None
-    for done, (recipe, goal) in enumerate(zip(recipes, asked, strict=True), 1):
-        needs = _loaded(recipe), tuple(goal.layers)
-        if engine is None or needs != held:
-            engine, held = Engine(recipe, shown.timeline), needs
+    loaded: tuple[Network, tuple[str, ...]] | None = None
+    for done, (recipe, objective) in enumerate(zip(recipes, objectives, strict=True), 1):
+        needed = _network_key(recipe), tuple(objective.layers)
+        if engine is None or needed != loaded:
+            engine, loaded = Engine(recipe, shown.timeline), needed
         engine.take(recipe)
         with closing(render([shown.frame], engine)) as pictures:
             picture, _ = next(pictures)
@@ -119,104 +135,110 @@ def dreamed(shown: Shown, recipes: Sequence[Recipe], on_event: Callable[[Event],
         on_event(Event(done, len(recipes)))
 
 
-def _objective(recipe: Recipe, shown: Shown) -> Objective:
+def _objective(recipe: Recipe, shown: SheetFrame) -> Objective:
+    """Return the recipe's objective at the time of the frame."""
     from ..video.frame_objective import FrameObjective
 
     animation = Animation(recipe, shown.timeline)
     return FrameObjective(recipe.network, animation).at(animation.at(shown.frame.index), shown.frame.time)
 
 
-def _loaded(recipe: Recipe) -> Network:
-    """Return what of a network's parameters decides what is loaded, beside its layers."""
+def _network_key(recipe: Recipe) -> Network:
+    """Return the network's parameters with those reset that need no other network to be loaded."""
     return replace(recipe.network, layers="", guide_weight=1.0, guide_form="match")
 
 
-def _try(shown: Shown, recipes: Sequence[Recipe], asked: Sequence[Objective]) -> None:
-    """Look at the frame by every objective once, so that what cannot be had is told before a minute of dreaming."""
+def _check_objectives(shown: SheetFrame, recipes: Sequence[Recipe], objectives: Sequence[Objective]) -> None:
+    """Evaluate every objective on the frame once, so that a bad one is reported before the dreaming begins."""
     import torch
 
-    for _, of_it in itertools.groupby(zip(recipes, asked, strict=True), lambda pair: _loaded(pair[0])):
-        pairs = list(of_it)
-        goals = [goal for _, goal in pairs]
-        engine = looking(pairs[0][0], [name for goal in goals for name in goal.layers])
+    for _, group in itertools.groupby(zip(recipes, objectives, strict=True), lambda pair: _network_key(pair[0])):
+        pairs = list(group)
+        engine = probe_engine(pairs[0][0], [name for _, objective in pairs for name in objective.layers])
         with torch.no_grad():
             activations = engine.network(engine.image(shown.frame)[None])
-            for goal in goals:
-                goal(activations)
+            for _, objective in pairs:
+                objective(activations)
 
 
-def looking(recipe: Recipe, names: Sequence[str]) -> Engine:
-    """Return an engine that sees these layers, and no guide."""
+def probe_engine(recipe: Recipe, names: Sequence[str]) -> Engine:
+    """Return an engine with the recipe's network up to these layers, without a guide."""
     from ..video.engine import Engine
     from ..video.process import configure_process
 
     configure_process(recipe.network)
     written = ",".join(f"{name}=1" for name in dict.fromkeys(names))
-    return Engine(Recipe(network=replace(_loaded(recipe), layers=written, guide="")))
+    return Engine(Recipe(network=replace(_network_key(recipe), layers=written, guide="")))
 
 
-def filmed(
+def dream_cells_over_time(
     source: str | Path, at: str, recipes: Sequence[Recipe], key: str, on_event: Callable[[Event], None]
 ) -> Iterator[NDArray[np.uint8]]:
-    """Dream up to a moment of a film by one recipe after the other; yield the pictures, (H, W, 3).
+    """Dream a film up to one frame with each recipe, as a preview does; yield the pictures, (H, W, 3).
+
+    Args:
+        source, at: the film, and the time of the frame.
+        recipes: one for each cell.
+        key: the parameter that has an effect only over time, for error messages.
+        on_event: called after every cell and for every notice.
 
     Raises:
-        RecipeError: there is no film, or no moment, for the parameter `key` to show in.
+        RecipeError: the source is a still without a length, or no time is given.
     """
     clip, has_music = recipes[0].clip, any(recipe.music.music for recipe in recipes)
     with open_source(str(source), replace(clip, size="")) as whole:
         info = whole.info
     if info.kind == "still" and not (clip.seconds or has_music):
-        raise RecipeError(f"{key} shows only in a film: say how long that of {source} is to be, like --seconds 4")
+        raise RecipeError(f"{key} shows only in a film: give the length of the film of {source}, like --seconds 4")
     if not parse_time(at):
-        raise RecipeError(f"{key} shows only in time: say which moment of the film to show, like --at 2")
+        raise RecipeError(f"{key} shows only over time: give the time of the frame to show, like --at 2")
     size = _cell_size(info, clip.size, len(recipes))
     for done, recipe in enumerate(recipes, 1):
-        pixels, notices = _previewed(source, at, changed(recipe, "clip", "size", size))
+        pixels, notices = _preview(source, at, with_value(recipe, "clip", "size", size))
         for notice in notices if done == 1 else ():
             on_event(Event(0, len(recipes), notice))
         yield pixels
         on_event(Event(done, len(recipes)))
 
 
-def _previewed(source: str | Path, at: str, recipe: Recipe) -> tuple[NDArray[np.uint8], list[str]]:
-    """Return the frame at a moment as it is in the film, and what was to be told of it."""
+def _preview(source: str | Path, at: str, recipe: Recipe) -> tuple[NDArray[np.uint8], list[str]]:
+    """Return the frame at a time as it looks in the film, and the notices of its render."""
     notices: list[str] = []
 
-    def hear(event: Event) -> None:
+    def keep_notice(event: Event) -> None:
         if event.notice:
             notices.append(event.notice)
 
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder, "cell.png")
-        preview(source, picture, at, recipe, on_event=hear)
+        preview(source, picture, at, recipe, on_event=keep_notice)
         with open_source(str(picture)) as opened:
             return eight_bits(next(iter(opened)).pixels), notices
 
 
-def changed(recipe: Recipe, section: str, key: str, value: str) -> Recipe:
-    """Return a recipe with one value changed, as it is written."""
+def with_value(recipe: Recipe, section: str, key: str, value: str) -> Recipe:
+    """Return a recipe with one parameter set to a value, as text."""
     return recipe.set(f"{section}.{key}={value}")
 
 
-def flag(section: str, key: str, value: str) -> str:
-    """Return what to type for a parameter's value; a switch has no flag that turns it off."""
+def flag_text(section: str, key: str, value: str) -> str:
+    """Return the flag that sets a parameter to a value, quoted for a shell; a switch is turned off by `--set`."""
     if value == "false":
         return f"--set {section}.{key}=false"
     name = f"--{key.replace('_', '-')}"
     return name if value == "true" else f"{name} {shlex.quote(value)}"
 
 
-def titled(source: str | Path, at: str, what: str, recipe: Recipe, cells: Sequence[Cell]) -> Sheet:
-    """Return a sheet of these cells that says what was dreamed, by what, and by which version."""
+def make_sheet(source: str | Path, at: str, what: str, recipe: Recipe, cells: Sequence[Cell]) -> Sheet:
+    """Return a sheet of cells, titled with the source and its time, what the cells vary, and the version."""
     title = f"{Path(source).name or source}{f' at {at}' if at else ''}"
     return Sheet(title, f"{what} · dreamvideo {__version__}", tuple(cells), recipe=recipe.to_toml())
 
 
-def network(recipe: Recipe) -> str:
-    """Return the name of a recipe's network."""
-    of = recipe.network
-    return f"{of.model} ({Path(of.weights).name})" if of.weights else of.model
+def network_name(recipe: Recipe) -> str:
+    """Return the name of a recipe's network, with the weights file if it has one."""
+    network = recipe.network
+    return f"{network.model} ({Path(network.weights).name})" if network.weights else network.model
 
 
 def eight_bits(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:

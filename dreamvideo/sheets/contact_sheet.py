@@ -1,12 +1,9 @@
-"""Contact sheets: pictures side by side, each with the flag that makes it."""
+"""Contact sheets: lays out pictures side by side, each with the flag that makes it, and writes them as one picture."""
 
 from __future__ import annotations
 
-import functools
 import math
 import os
-import re
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +18,15 @@ from ..media.paths import STILLS, holds_frames, sequence_files, takes_frames
 from ..media.readers.frame import DEFAULT_RATE
 from ..media.writers.checks import check_output
 from ..media.writers.pictures import save_picture
+from .labels import font, line_height, shorten, text_width, wrap
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
-    from PIL.ImageFont import FreeTypeFont
 
-GROUND, CARD, BRIGHT, DIM = "#131417", "#1f2126", "#f1ece2", "#8b8f99"
+BACKGROUND, CARD, BRIGHT, DIM = "#131417", "#1f2126", "#f1ece2", "#8b8f99"
 GUTTER, PAD, EDGE = 6, 7, 18  # px between cells, around a label, around everything
-NARROWEST = 176  # px of a cell, however small its picture: room for a label
-SHAPE = 1.5  # width over height that a sheet is brought near to
+NARROWEST = 176  # px, least width of a cell, so that a label fits
+SHAPE = 1.5  # preferred width over height of a sheet
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Cell:
     """One picture of a sheet.
 
     Attributes:
-        flag: what to paste to get it, like `--layers blocks.9=1`; empty for the source.
+        flag: the flag that makes it, like `--layers blocks.9=1`; empty for the source.
         pixels: RGB, (H, W, 3), uint8.
     """
 
@@ -50,12 +47,12 @@ class Sheet:
     """Pictures of one size, row by row, with their flags.
 
     Attributes:
-        title: what they are made of.
-        about: what they are made by.
+        title: the source.
+        about: what varies from cell to cell, and the version.
         cells: the pictures.
-        columns: how many stand side by side; 0: as many as give the sheet a good shape.
-        across, down: flags of the columns and rows, if they stand there rather than under every picture.
-        recipe: what is common to all, as TOML; written into the file.
+        columns: number of cells in a row; 0: as many as give the sheet a good shape.
+        across, down: flags above the columns and left of the rows; if empty, every cell has its flag under its picture.
+        recipe: what all cells have in common, as TOML, for the file's metadata.
     """
 
     title: str
@@ -67,10 +64,10 @@ class Sheet:
     recipe: str = ""
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
-        """Write the sheet as the picture format the name asks for, whole or not at all.
+        """Write the sheet in the format that the name ends in, completely or not at all.
 
         Raises:
-            SinkError: it exists already, is no picture's name, or cannot be written.
+            SinkError: the name ends in no picture format, the file exists already, or cannot be written.
         """
         check_sheet(str(path), overwrite)
         save_picture(Path(path), self.draw(), self.recipe)
@@ -79,24 +76,25 @@ class Sheet:
         """Return the sheet as a picture, RGB, (H, W, 3)."""
         from PIL import Image, ImageDraw
 
-        plan = _Plan.of(self)
-        image = Image.new("RGB", plan.size, GROUND)
+        layout = _Layout.of(self)
+        image = Image.new("RGB", layout.size, BACKGROUND)
         pen = ImageDraw.Draw(image)
-        _head(pen, self, plan)
+        _draw_head(pen, self, layout)
         for column, flag in enumerate(self.across):
-            x = plan.left + column * (plan.slot + GUTTER)
-            _write(pen, (x, plan.top - GUTTER - plan.line * plan.header), plan.wrapped(flag), plan)
+            x = layout.left + column * (layout.slot + GUTTER)
+            top = layout.top - GUTTER - layout.line * layout.header
+            _draw_label(pen, (x, top), layout.wrapped(flag), layout)
+        for row, flag in enumerate(self.down):
+            _draw_label(pen, (EDGE, layout.rows[row] + PAD), layout.wrapped(flag, layout.side), layout)
         for number, cell in enumerate(self.cells):
-            row, column = divmod(number, plan.columns)
-            x, y = plan.left + column * (plan.slot + GUTTER), plan.rows[row]
-            if self.down and not column:
-                _write(pen, (EDGE, y + PAD), plan.wrapped(self.down[row], plan.side), plan)
+            row, column = divmod(number, layout.columns)
+            x, y = layout.left + column * (layout.slot + GUTTER), layout.rows[row]
             height, width = cell.pixels.shape[:2]
-            below = plan.rows[row + 1] - GUTTER
-            pen.rectangle((x, y, x + plan.slot - 1, below - 1), CARD)
-            image.paste(Image.fromarray(cell.pixels), (x + (plan.slot - width) // 2, y))
+            below = layout.rows[row + 1] - GUTTER
+            pen.rectangle((x, y, x + layout.slot - 1, below - 1), CARD)
+            image.paste(Image.fromarray(cell.pixels), (x + (layout.slot - width) // 2, y))
             if not self.across:
-                _write(pen, (x + PAD, y + height + PAD - 1), plan.wrapped(cell.flag or "source"), plan)
+                _draw_label(pen, (x + PAD, y + height + PAD - 1), layout.wrapped(cell.flag or "source"), layout)
         return np.asarray(image)
 
 
@@ -104,18 +102,18 @@ def check_sheet(path: str, overwrite: bool, source: str = "") -> None:
     """Refuse a sheet's name before any work is done.
 
     Raises:
-        SinkError: it exists already, is (one of) the source's own or no picture's name, or cannot be written.
+        SinkError: it ends in no picture format, exists already, is a file of the source, or cannot be written.
     """
     if takes_frames(path) or Path(path).suffix.lower() not in STILLS:
         raise SinkError(f"{path}: end the sheet's name in .png, .jpg, .webp or .tif")
-    own = sequence_files(source) if source and holds_frames(source) else [Path(source)]
-    if os.path.isfile(path) and any(there.is_file() and there.samefile(path) for there in own):
+    inputs = sequence_files(source) if source and holds_frames(source) else [Path(source)]
+    if os.path.isfile(path) and any(file.is_file() and file.samefile(path) for file in inputs):
         raise SinkError(f"{path} is the input itself: give the sheet another name")
     check_output(path, Info("noise:", "still", 1, 1, DEFAULT_RATE, 1), overwrite)
 
 
 def good_columns(count: int, width: int, height: int) -> int:
-    """Return how many of `count` cells, width by height, to set side by side: near to a good shape, few slots empty."""
+    """Return how many of `count` cells, width by height px, to put in a row: near the best shape, few left empty."""
 
     def misfit(columns: int) -> float:
         rows = math.ceil(count / columns)
@@ -125,15 +123,15 @@ def good_columns(count: int, width: int, height: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """Where everything of a sheet stands, px.
+class _Layout:
+    """Where everything on a sheet is, px.
 
     Attributes:
         size: of the sheet, (width, height).
-        columns, slot: how many cells stand side by side, and how wide each is.
+        columns, slot: number of cells in a row, and the width of each.
         left, top: where the cells begin.
-        rows: where each row begins, and where another would.
-        font: size of the labels' letters.
+        rows: where each row begins, and where one more would.
+        font: size of the labels' text.
         header: lines of the labels above the columns.
         side: width of the labels left of the rows.
     """
@@ -149,84 +147,49 @@ class _Plan:
     side: int
 
     @classmethod
-    def of(cls, sheet: Sheet) -> _Plan:
+    def of(cls, sheet: Sheet) -> _Layout:
         width = max(cell.pixels.shape[1] for cell in sheet.cells)
         height = max(cell.pixels.shape[0] for cell in sheet.cells)
         slot = max(width, NARROWEST)
-        font = min(max(slot // 24, 11), 15)
-        line, count = _line(font), len(sheet.cells)
-        columns = sheet.columns or good_columns(count, slot, height + line + 2 * PAD)
-        flags = [cell.flag for cell in sheet.cells]
-        longest = max((_wide(flag, font) for flag in sheet.down), default=0)
+        size = min(max(slot // 24, 11), 15)
+        line = line_height(size)
+        columns = sheet.columns or good_columns(len(sheet.cells), slot, height + line + 2 * PAD)
+        longest = max((text_width(flag, size) for flag in sheet.down), default=0)
         side = min(longest, max(slot * 2 // 3, NARROWEST)) if sheet.down else 0
-        header = max((len(_wrap(flag, slot, font)) for flag in sheet.across), default=0)
+        header = max((len(wrap(flag, slot, size)) for flag in sheet.across), default=0)
         left = EDGE + (side + 2 * PAD if side else 0)
-        top = EDGE + _line(font + 6) + PAD + (line * header + PAD if header else 0)
+        top = EDGE + line_height(size + 6) + PAD + (line * header + PAD if header else 0)
         rows = [top]
-        for first in range(0, count, columns):
-            lines = max(len(_wrap(flag, slot - 2 * PAD, font)) for flag in flags[first : first + columns])
-            below = 0 if sheet.across else line * lines + 2 * PAD
-            beside = line * len(_wrap(sheet.down[first // columns], side, font)) + 2 * PAD if sheet.down else 0
-            rows.append(rows[-1] + max(height + below, beside) + GUTTER)
+        for first in range(0, len(sheet.cells), columns):
+            flags = [cell.flag for cell in sheet.cells[first : first + columns]]
+            below = 0 if sheet.across else line * max(len(wrap(flag, slot - 2 * PAD, size)) for flag in flags) + 2 * PAD
+            label = line * len(wrap(sheet.down[first // columns], side, size)) + 2 * PAD if sheet.down else 0
+            rows.append(rows[-1] + max(height + below, label) + GUTTER)
         right = left + columns * (slot + GUTTER) - GUTTER + EDGE
-        return cls((right, rows[-1] - GUTTER + EDGE), columns, slot, left, top, tuple(rows), font, header, side)
+        return cls((right, rows[-1] - GUTTER + EDGE), columns, slot, left, top, tuple(rows), size, header, side)
 
     @property
     def line(self) -> int:
-        return _line(self.font)
+        return line_height(self.font)
 
     def wrapped(self, text: str, width: int = 0) -> list[str]:
-        return _wrap(text, width or self.slot - 2 * PAD, self.font)
+        return wrap(text, width or self.slot - 2 * PAD, self.font)
 
 
-def _head(pen: ImageDraw, sheet: Sheet, plan: _Plan) -> None:
-    """Write the title, and behind it what it is made by, cut to what there is room for."""
-    room, letters, base = plan.size[0] - 2 * EDGE, plan.font + 4, EDGE + plan.font
-    title = _cut(sheet.title, room, letters)
-    pen.text((EDGE, base), title, BRIGHT, font=_letters(letters), anchor="ls")
-    used = _wide(title + "  ", letters)
-    about = _cut(sheet.about, room - used, plan.font)
-    pen.text((EDGE + used, base), about, DIM, font=_letters(plan.font), anchor="ls")
+def _draw_head(pen: ImageDraw, sheet: Sheet, layout: _Layout) -> None:
+    """Draw the title, and after it what the sheet is about, shortened to the width of the sheet."""
+    width, size, base = layout.size[0] - 2 * EDGE, layout.font + 4, EDGE + layout.font
+    title = shorten(sheet.title, width, size)
+    pen.text((EDGE, base), title, BRIGHT, font=font(size), anchor="ls")
+    used = text_width(title + "  ", size)
+    about = shorten(sheet.about, width - used, layout.font)
+    pen.text((EDGE + used, base), about, DIM, font=font(layout.font), anchor="ls")
 
 
-def _write(pen: ImageDraw, place: tuple[int, int], lines: Sequence[str], plan: _Plan) -> None:
-    """Write a label, the flag's name dim and what it is set to bright."""
-    font = _letters(plan.font)
+def _draw_label(pen: ImageDraw, place: tuple[int, int], lines: Sequence[str], layout: _Layout) -> None:
+    """Draw a label at (x, y): names of flags dim, their values bright."""
     for number, line in enumerate(lines):
-        x, y = place[0], place[1] + number * plan.line
+        x, y = place[0], place[1] + number * layout.line
         for word in line.split(" "):
-            pen.text((x, y), word, DIM if word.startswith("--") else BRIGHT, font=font)
-            x += _wide(word + " ", plan.font)
-
-
-class _Wrapper(textwrap.TextWrapper):
-    """Breaks lines at spaces and behind commas."""
-
-    wordsep_simple_re = re.compile(r"(\s+|(?<=,))")
-
-
-def _wrap(text: str, width: int, size: int) -> list[str]:
-    characters = max(int(width / _letters(size).getlength("0")), 8)
-    return _Wrapper(characters, break_on_hyphens=False).wrap(text) or [""]
-
-
-def _cut(text: str, width: int, size: int) -> str:
-    characters = max(int(width / _letters(size).getlength("0")), 0)
-    return text if len(text) <= characters else text[: max(characters - 1, 0)] + "…" * bool(characters)
-
-
-def _wide(text: str, size: int) -> int:
-    return math.ceil(_letters(size).getlength(text))
-
-
-def _line(size: int) -> int:
-    return round(size * 1.3)
-
-
-@functools.cache
-def _letters(size: int) -> FreeTypeFont:
-    """Return DejaVu Sans Mono, which comes with matplotlib."""
-    import matplotlib
-    from PIL import ImageFont
-
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSansMono.ttf"), size)
+            pen.text((x, y), word, DIM if word.startswith("--") else BRIGHT, font=font(layout.font))
+            x += text_width(word + " ", layout.font)

@@ -1,4 +1,4 @@
-"""The layer atlas: one picture, dreamed with every layer of a network or every channel of a layer."""
+"""The layer atlas: a sheet of one picture dreamed with every layer of a network, or every channel of a layer."""
 
 from __future__ import annotations
 
@@ -7,12 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import RecipeError
-from ..jobs.events import Event
+from ..jobs.events import Event, ignore
 from ..recipe import Recipe
-from .cells import MOST, Shown, changed, dreamed, eight_bits, flag, ignore, looking, network, titled
+from .cells import (
+    MAX_CELLS,
+    SheetFrame,
+    dream_cells,
+    eight_bits,
+    flag_text,
+    make_sheet,
+    network_name,
+    probe_engine,
+    with_value,
+)  # fmt: skip
 from .contact_sheet import Cell, Sheet
 
-STRONGEST = "top:48"  # the channels shown unless told
+STRONGEST = "top:48"  # the channels shown by default
 
 
 def layers(
@@ -27,51 +37,51 @@ def layers(
     """Dream one picture with every layer of a network, or with every channel of one of its layers.
 
     Args:
-        source: film, frames, picture, or `noise:`; of several frames the first is dreamed.
-        recipe: everything but the layers; the defaults if None. Its `clip.size` is a cell's.
-        layer: show this layer's channels, one by one.
-        channels: which: `0-31`, `3,7-9`, or `top:48` (default), those that respond most to the picture, in order.
-        at: the moment of a film to take its frame from, seconds or mm:ss.s.
+        source: film, frames, picture, or `noise:`.
+        recipe: everything but the layers; the defaults if None. Its `clip.size` is the size of a cell.
+        layer: show the channels of this layer, one by one.
+        channels: which ones: `0-31`, `3,7-9`, or `top:48` (default), those that respond most to the picture, in order.
+        at: time of the frame in a film, seconds or mm:ss.s; empty for the first frame.
         on_event: called after every cell and for every notice, on this thread.
 
     Returns:
-        A sheet: the source, then a cell for each, with the flag that makes it.
+        A sheet: the source, then a cell for each layer or channel, with the flag that makes it.
 
     Raises:
-        DreamError: the source, moment, network, layer or channels cannot be had.
+        DreamError: a source, time, network, layer or channel that does not exist.
     """
     recipe = recipe or Recipe()
     if channels and not layer:
-        raise RecipeError("channels are one layer's: name it, like --layer blocks.9")
+        raise RecipeError("channels need the name of their layer: give it, like --layer blocks.9")
     from ..networks.load import network_layers
 
     if layer:
         terms = _channels(source, recipe, at, layer, channels or STRONGEST)
-        what = f"channels of {layer}, {network(recipe)}"
+        what = f"channels of {layer}, {network_name(recipe)}"
     else:
         terms = [f"{name}=1" for name in network_layers(recipe.network.model)]
-        what = f"every layer of {network(recipe)}"
-    shown = Shown.of(source, recipe, at, len(terms) + 1)
-    pictures = dreamed(shown, [changed(recipe, "network", "layers", term) for term in terms], on_event)
-    cells = [Cell(flag("network", "layers", term), pixels) for term, pixels in zip(terms, pictures, strict=True)]
-    return titled(source, at, what, recipe, [Cell("", eight_bits(shown.frame.pixels)), *cells])
+        what = f"every layer of {network_name(recipe)}"
+    shown = SheetFrame.read(source, recipe, at, len(terms) + 1)
+    pictures = dream_cells(shown, [with_value(recipe, "network", "layers", term) for term in terms], on_event)
+    cells = [Cell(flag_text("network", "layers", term), pixels) for term, pixels in zip(terms, pictures, strict=True)]
+    return make_sheet(source, at, what, recipe, [Cell("", eight_bits(shown.frame.pixels)), *cells])
 
 
 def _channels(source: str | Path, recipe: Recipe, at: str, layer: str, written: str) -> list[str]:
-    """Return the terms of a layer's channels, one by one, as they are written."""
+    """Return one term for each of a layer's channels, like `blocks.9:3=1`; `written` says which channels."""
     import torch
 
     from ..dream.objective import terms, text
 
     (term,) = text.parse_objective(f"{layer}:{written}").terms
     if not isinstance(term, terms.Layer) or term.channels is None:
-        raise RecipeError(f"{layer} is no layer that has channels: name one, like --layer blocks.9")
-    shown, engine = Shown.of(source, recipe, at, MOST), looking(recipe, [term.name])
+        raise RecipeError(f"{layer} has no channels: name a layer that has, like --layer blocks.9")
+    shown, engine = SheetFrame.read(source, recipe, at, MAX_CELLS), probe_engine(recipe, [term.name])
     with torch.no_grad():
         activation = engine.network(engine.image(shown.frame)[None])[term.name]
     numbers = term.channels.of(activation, term.name).tolist()
-    if len(numbers) >= MOST:
+    if len(numbers) >= MAX_CELLS:
         raise RecipeError(
-            f"{len(numbers)} channels are too many for a sheet: take up to {MOST - 1}, like 0-31 or top:48"
+            f"{len(numbers)} channels are too many for a sheet: take up to {MAX_CELLS - 1}, like 0-31 or top:48"
         )
     return [str(replace(term, channels=terms.Channels((number,)))) for number in numbers]

@@ -1,4 +1,4 @@
-"""A sheet of the presets."""
+"""The preset sheet: one picture dreamed with every preset."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..curves.animate import follows_sound
-from ..jobs.events import Event
+from ..jobs.events import Event, ignore
 from ..recipe import Recipe, files, preset_tables
-from .cells import Shown, dreamed, eight_bits, ignore, titled
+from .cells import SheetFrame, dream_cells, eight_bits, make_sheet
 from .contact_sheet import Cell, Sheet
 
 
 def preset_sheet(
     source: str | Path, recipe: Recipe | None = None, *, at: str = "", on_event: Callable[[Event], None] = ignore
 ) -> Sheet:
-    """Dream one picture by every preset of the embedded network that needs no music.
+    """Dream one picture with every preset that uses the embedded network and no music.
 
     Args:
         source, at, on_event: as for `layers`.
-        recipe: what is laid over the presets, where it is no default. Its `clip.size` is a cell's.
+        recipe: its values that differ from the defaults win over the presets'. Its `clip.size` is the size of a cell.
 
     Returns:
-        A sheet: the source, then a cell for each, with the flag that makes it.
+        A sheet: the source, then a cell for each preset, with the flag that makes it.
 
     Raises:
-        DreamError: the source or moment cannot be had.
+        DreamError: a source or time that does not exist.
     """
     recipe = recipe or Recipe()
-    default, asked = Recipe().network.model, recipe.differences()
-    named = {name: Recipe().merge(preset_tables(name)).merge(asked) for name in files.presets()}
-    seen = {name: of for name, of in named.items() if of.network.model == default and not follows_sound(of)}
-    shown = Shown.of(source, recipe, at, len(seen) + 1)
-    pictures = dreamed(shown, list(seen.values()), on_event)
-    cells = [Cell(f"--preset {name}", pixels) for name, pixels in zip(seen, pictures, strict=True)]
-    return titled(source, at, "every look", recipe, [Cell("", eight_bits(shown.frame.pixels)), *cells])
+    default, changes = Recipe().network.model, recipe.differences()
+    every = {name: Recipe().merge(preset_tables(name)).merge(changes) for name in files.presets()}
+    recipes = {name: of for name, of in every.items() if of.network.model == default and not follows_sound(of)}
+    shown = SheetFrame.read(source, recipe, at, len(recipes) + 1)
+    pictures = dream_cells(shown, list(recipes.values()), on_event)
+    cells = [Cell(f"--preset {name}", pixels) for name, pixels in zip(recipes, pictures, strict=True)]
+    return make_sheet(source, at, "every preset", recipe, [Cell("", eight_bits(shown.frame.pixels)), *cells])

@@ -29,7 +29,7 @@ from dreamvideo.curves import expressions, functions  # noqa: E402
 from dreamvideo.curves.keyframes import EASES  # noqa: E402
 from dreamvideo.recipe import Param, Recipe, parameters, preset_text, presets  # noqa: E402
 
-COMMANDS = ("", "resume", "--batch", "layers", "sweep", "presets photo.jpg looks.png", "presets", "curves", "measure")
+COMMANDS = ("", "resume", "--batch jobs.toml", "presets", "layers", "sweep", "curves", "measure")
 NAMES = {  # what the names in an expression stand for; the build fails where this and the code differ
     "t": "time in seconds, from the first frame of the output",
     "n": "time in frames",
@@ -54,7 +54,7 @@ PUBLIC = {
     "Errors": ("DreamError", "RecipeError", "SourceError", "SinkError", "ModelError"),
 }
 MARK = re.compile(r"^\*\(filled in by scripts/docs: (.+)\)\*$", re.MULTILINE)
-PICTURE = re.compile(r"\]\((?:\.\./)+samples/")  # of a page, by its path in the repository
+LINKS = re.compile(r"\]\((?:(?:\.\./)+(samples/)|docs/)")  # as they are in the repository
 MATHS = ("sin", "cos", "abs", "sqrt", "exp", "floor", "ceil", "min", "max")  # these do what they do in any language
 
 
@@ -199,17 +199,17 @@ def public_names() -> str:
 
 
 def section_of(file: str, heading: str) -> str:
-    """Return a section of one of the repository's files, with links as they are in docs/."""
+    """Return a section of one of the repository's files."""
     text = (ROOT / file).read_text(encoding="utf-8")
     found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     if not found:
         raise SystemExit(f"scripts/reference.py: {file} has no section {heading!r}")
-    return found[1].strip().replace("](docs/", "](")
+    return found[1].strip()
 
 
 def changelog() -> str:
     """Return CHANGELOG.md without its title."""
-    return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n")[2].strip().replace("](docs/", "](")
+    return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n")[2].strip()
 
 
 PARTS = {
@@ -237,6 +237,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
-    """Fill in what a page asks for, and point its pictures at where the site has them."""
+    """Fill in what a page asks for, and point its links at where the site has pictures and pages."""
     filled = MARK.sub(lambda mark: PARTS[mark[1]](), markdown)
-    return PICTURE.sub(f"]({'../' * page.file.src_uri.count('/')}samples/", filled)
+    up = "../" * page.file.src_uri.count("/")
+    return LINKS.sub(lambda link: f"]({up}{link[1] or ''}", filled)

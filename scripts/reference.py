@@ -126,7 +126,7 @@ def function_table() -> str:
             continue
         doc = inspect.getdoc(functions.IMPLEMENTATIONS[name]) or ""
         first = " ".join(doc.partition("\n\n")[0].split())
-        first = re.sub(r"^([XABC])(?=[, ])", lambda found: found[1].lower(), first)  # arguments are lower case
+        first = re.sub(r"^([XABC])(?=,| to )", lambda found: found[1].lower(), first)  # arguments are lower case
         rows.append(f"| `{call_text(name)}` | {cell(first)} |")
     return "\n".join([*rows, "", f"Also {', '.join(f'`{name}`' for name in MATHS)}, as in any language."])
 
@@ -143,14 +143,6 @@ def name_table() -> str:
 def eases() -> str:
     """Return the ways from one keyframe to the next."""
     return "An ease is " + ", ".join(f"`{name}`" for name in EASES) + " or `bezier(0.4, 0, 0.2, 1)`."
-
-
-def limits() -> str:
-    """Return how long an expression may be."""
-    return (
-        f"An expression has at most {expressions.LONGEST:,} characters, a recipe at most {expressions.MOST_CURVES}"
-        " curves of its own."
-    )
 
 
 def help_text(command: str) -> str:
@@ -219,7 +211,6 @@ PARTS = {
     "names": name_table,
     "functions": function_table,
     "eases": eases,
-    "limits": limits,
     "commands": command_help,
     "presets": preset_list,
     "public names": public_names,

@@ -19,7 +19,7 @@ from test_media import read
 
 from dreamvideo import Recipe, SinkError, SourceError, dream_video, preview
 from dreamvideo.finish.blend import MODES as BLENDS
-from dreamvideo.finish.blend import alpha_layer, blend, lum, with_lum
+from dreamvideo.finish.blend import alpha_layer, blend, luminosity, set_luminosity
 from dreamvideo.finish.composite import composite
 from dreamvideo.recipe import Finish
 
@@ -90,10 +90,10 @@ def test_luminosity_and_color_take_one_from_each_and_clip_towards_grey() -> None
     coloured = blend("color", below, above).flatten().tolist()
     assert coloured == pytest.approx([0.6 - shift, 0.25 - shift, 0.9 - shift], abs=1e-6)
     # pure red brought to a luminosity of 0.6 is (1.3, 0.3, 0.3): red is drawn back to 1, the others in the same measure
-    red = with_lum(one(1.0, 0.0, 0.0), torch.tensor([[[0.6]]])).flatten().tolist()
+    red = set_luminosity(one(1.0, 0.0, 0.0), torch.tensor([[[0.6]]])).flatten().tolist()
     share = (1 - 0.6) / (1.3 - 0.6)
     assert red == pytest.approx([1.0, 0.6 - 0.3 * share, 0.6 - 0.3 * share], abs=1e-6)
-    assert torch.equal(with_lum(one(1.0, 0.0, 0.0), torch.zeros(1, 1, 1)), torch.zeros(3, 1, 1))
+    assert torch.equal(set_luminosity(one(1.0, 0.0, 0.0), torch.zeros(1, 1, 1)), torch.zeros(3, 1, 1))
 
 
 def test_add_is_the_frame_and_the_layer_and_strength_leads_to_every_mode(photo: np.ndarray) -> None:
@@ -115,8 +115,8 @@ def test_keeping_colour_changes_luminance_alone(mode: str, photo: np.ndarray) ->
     image, layer = noisy(photo)
     plain = composite(image, layer, Finish(blend=mode))  # type: ignore[arg-type]
     kept = composite(image, layer, Finish(blend=mode, keep_color=True))  # type: ignore[arg-type]
-    assert torch.allclose(lum(kept), lum(plain), atol=1e-5)
-    before, after = (x - lum(x) for x in (image, kept))  # chroma
+    assert torch.allclose(luminosity(kept), luminosity(plain), atol=1e-5)
+    before, after = (x - luminosity(x) for x in (image, kept))  # chroma
     roomy = (kept.amin(0) > SPECK) & (kept.amax(0) < 1 - SPECK)
     assert float(roomy.float().mean()) > 0.05
     assert torch.allclose(before[:, roomy], after[:, roomy], atol=1e-5)
@@ -130,7 +130,7 @@ def test_a_grey_dream_would_shift_the_hue_where_it_is_clipped(photo: np.ndarray)
     """What --keep-color does better than --color 0."""
     image, layer = noisy(photo)
     grey = composite(image, layer, Finish(color=0))
-    chroma = image - lum(image), grey - lum(grey)
+    chroma = image - luminosity(image), grey - luminosity(grey)
     assert float(torch.linalg.cross(*chroma, dim=0).abs().max()) > 1e-3
 
 

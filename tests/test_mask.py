@@ -21,7 +21,8 @@ from test_media import read
 from dreamvideo import Engine, Frame, Recipe, RecipeError, SinkError, SourceError, dream_image, dream_video, render
 from dreamvideo.curves.timeline import Timeline
 from dreamvideo.finish.composite import composite
-from dreamvideo.finish.mask import Mask, MotionMask, edges
+from dreamvideo.finish.mask import Mask, edges
+from dreamvideo.finish.motion_mask import MotionMask
 from dreamvideo.media.pixels import luma_8bit
 from dreamvideo.media.synced_reader import CACHED_FRAMES, SyncedReader
 from dreamvideo.recipe import Finish

@@ -285,5 +285,5 @@ def test_a_camera_that_turns_back_dreams_no_further_ahead(engine: Engine) -> Non
         engine.dreamer, engine.animation, range(48), lambda k, _: track.steps[k], lambda k, s: torch.zeros(3, H, W)
     )
     state = carry.settle(torch.full((3, H, W), 0.5), torch.zeros(3, H, W), 1.0, None)
-    until, _ = ahead._reach(1, state)
+    until, _ = ahead._dream_ahead(1, state)
     assert 8 <= until <= 12  # where the pan turns round

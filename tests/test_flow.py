@@ -41,7 +41,7 @@ def test_sampling_off_the_cpu_is_the_same(sharp: bool, reach: int, photo: np.nda
     generator = torch.Generator().manual_seed(0)
     y, x = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
     field = torch.randint(-40 * 32, 40 * 32, (2, 96, 96), generator=generator) / 32  # OpenCV's grid of sub-pixels
-    elsewhere = flow._sampled(image, x + field[0], y + field[1], reach)
+    elsewhere = flow._sample(image, x + field[0], y + field[1], reach)
     assert torch.allclose(elsewhere, flow.warp(image, field, sharp), atol=2e-3)
 
 

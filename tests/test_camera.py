@@ -177,8 +177,8 @@ def test_the_view_after_the_last_is_the_first() -> None:
     for settings in ({"zoom": 1.5}, {"zoom": 0.6, "rotate": 30.0}, {"zoom": 4.0, "center_x": 0.3}):
         track = path(settings, 4, 6)
         still = views.StillLoop(photo, track, Fraction(6))
-        after = still._seen(track.view(24)).astype(float)
-        before = still._seen(track.view(0)).astype(float)
+        after = still._picture.view_through(track.view(24)).astype(float)
+        before = still._picture.view_through(track.view(0)).astype(float)
         assert np.abs(after - before).mean() < 2, settings
 
 

@@ -1,4 +1,4 @@
-"""How the dream is laid over the picture: blend modes, the layer alone, and octaves. Masks: test_mask.py."""
+"""The finished picture: blend modes, the alpha layer, flash limiting, saved octaves. Masks: test_mask.py."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from skimage import data
 from test_media import read
 
 from dreamvideo import Recipe, SinkError, SourceError, dream_video, preview
+from dreamvideo.finish import flash
 from dreamvideo.finish.blend import MODES as BLENDS
-from dreamvideo.finish.blend import alpha_layer, blend, lum, with_lum
+from dreamvideo.finish.blend import alpha_layer, blend, luminosity, set_luminosity
 from dreamvideo.finish.composite import composite
 from dreamvideo.recipe import Finish
 
@@ -82,7 +83,7 @@ def test_the_modes_are_those_of_the_standard() -> None:
         assert blend(mode, below, above).flatten().tolist() == pytest.approx(values, abs=1e-6), mode
 
 
-def test_luminosity_and_color_take_one_from_each_and_clip_towards_grey() -> None:
+def test_luminosity_and_color_modes_swap_luminosity_and_clip_towards_grey() -> None:
     below, above = one(0.2, 0.5, 0.8), one(0.6, 0.25, 0.9)
     shift = (0.3 * 0.6 + 0.59 * 0.25 + 0.11 * 0.9) - (0.3 * 0.2 + 0.59 * 0.5 + 0.11 * 0.8)
     lit = blend("luminosity", below, above).flatten().tolist()
@@ -90,13 +91,13 @@ def test_luminosity_and_color_take_one_from_each_and_clip_towards_grey() -> None
     coloured = blend("color", below, above).flatten().tolist()
     assert coloured == pytest.approx([0.6 - shift, 0.25 - shift, 0.9 - shift], abs=1e-6)
     # pure red brought to a luminosity of 0.6 is (1.3, 0.3, 0.3): red is drawn back to 1, the others in the same measure
-    red = with_lum(one(1.0, 0.0, 0.0), torch.tensor([[[0.6]]])).flatten().tolist()
+    red = set_luminosity(one(1.0, 0.0, 0.0), torch.tensor([[[0.6]]])).flatten().tolist()
     share = (1 - 0.6) / (1.3 - 0.6)
     assert red == pytest.approx([1.0, 0.6 - 0.3 * share, 0.6 - 0.3 * share], abs=1e-6)
-    assert torch.equal(with_lum(one(1.0, 0.0, 0.0), torch.zeros(1, 1, 1)), torch.zeros(3, 1, 1))
+    assert torch.equal(set_luminosity(one(1.0, 0.0, 0.0), torch.zeros(1, 1, 1)), torch.zeros(3, 1, 1))
 
 
-def test_add_is_the_frame_and_the_layer_and_strength_leads_to_every_mode(photo: np.ndarray) -> None:
+def test_add_is_frame_plus_layer_and_strength_interpolates_to_every_mode(photo: np.ndarray) -> None:
     image, layer = noisy(photo)
     assert torch.equal(composite(image, layer, Finish(strength=0.7)), (image + 0.7 * layer).clamp(0, 1))
     for mode in BLENDS:
@@ -110,16 +111,16 @@ def test_add_is_the_frame_and_the_layer_and_strength_leads_to_every_mode(photo: 
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_keeping_colour_changes_luminance_alone(mode: str, photo: np.ndarray) -> None:
-    """Chroma stays where there is room for it; elsewhere its hue does."""
+def test_keep_color_changes_luminance_only(mode: str, photo: np.ndarray) -> None:
+    """Chroma stays where it fits into [0, 1]; elsewhere only hue does."""
     image, layer = noisy(photo)
     plain = composite(image, layer, Finish(blend=mode))  # type: ignore[arg-type]
     kept = composite(image, layer, Finish(blend=mode, keep_color=True))  # type: ignore[arg-type]
-    assert torch.allclose(lum(kept), lum(plain), atol=1e-5)
-    before, after = (x - lum(x) for x in (image, kept))  # chroma
-    roomy = (kept.amin(0) > SPECK) & (kept.amax(0) < 1 - SPECK)
-    assert float(roomy.float().mean()) > 0.05
-    assert torch.allclose(before[:, roomy], after[:, roomy], atol=1e-5)
+    assert torch.allclose(luminosity(kept), luminosity(plain), atol=1e-5)
+    before, after = (x - luminosity(x) for x in (image, kept))  # chroma
+    fits = (kept.amin(0) > SPECK) & (kept.amax(0) < 1 - SPECK)
+    assert float(fits.float().mean()) > 0.05
+    assert torch.allclose(before[:, fits], after[:, fits], atol=1e-5)
     assert float(torch.linalg.cross(before, after, dim=0).abs().max()) < 1e-5  # 0 where they point the same way
     assert bool((after.square().sum(0) <= before.square().sum(0) + 1e-5).all())
     if mode != "color":
@@ -130,11 +131,11 @@ def test_a_grey_dream_would_shift_the_hue_where_it_is_clipped(photo: np.ndarray)
     """What --keep-color does better than --color 0."""
     image, layer = noisy(photo)
     grey = composite(image, layer, Finish(color=0))
-    chroma = image - lum(image), grey - lum(grey)
+    chroma = image - luminosity(image), grey - luminosity(grey)
     assert float(torch.linalg.cross(*chroma, dim=0).abs().max()) > 1e-3
 
 
-# --- the layer alone --------------------------------------------------------------------------------------------------
+# --- the alpha layer --------------------------------------------------------------------------------------------------
 
 
 def rgba(path: Path) -> list[np.ndarray]:
@@ -150,7 +151,7 @@ def over(layer: np.ndarray, below: np.ndarray) -> np.ndarray:
     return layer[..., 3:] * layer[..., :3] + (1 - layer[..., 3:]) * below
 
 
-def test_the_matte_is_the_least_that_makes_the_picture() -> None:
+def test_the_alpha_layer_has_the_least_alpha_that_makes_the_picture() -> None:
     generator = torch.Generator().manual_seed(0)
     below, picture = (torch.rand(3, 40, 40, generator=generator) for _ in range(2))
     below[:, :4], below[:, 8:12], picture[:, 4:8] = 0.0, 1.0, 1.0
@@ -265,6 +266,44 @@ def test_a_render_that_fails_leaves_neither(quick: Recipe, tmp_path: Path) -> No
     with pytest.raises(RuntimeError, match="plug"):
         dream_video(source, tmp_path / "out.mkv", quick, layer_out=tmp_path / "l.mov", on_event=fail)
     assert sorted(os.listdir(tmp_path)) == ["in"]
+
+
+# --- flashes ----------------------------------------------------------------------------------------------------------
+
+
+def gray(level: float) -> torch.Tensor:
+    """A picture of one relative luminance."""
+    return torch.full((3, 8, 8), 12.92 * level if level <= 0.0031308 else 1.055 * level ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "flashes"),
+    [(0.2, 0.9, 5), (0.75, 0.86, 5), (0.0, 0.11, 5), (0.5, 0.59, 0), (0.81, 1.0, 0)],
+)
+def test_a_flash_is_a_tenth_of_white_from_a_level_below_eight_tenths(one: float, other: float, flashes: int) -> None:
+    levels = [one, one, other, other] * 15  # at 20 frames per second, a cycle takes a fifth of a second
+    assert flash.worst_second(levels, Fraction(20)) == flashes
+
+
+def test_three_flashes_in_a_second_are_left_as_they_are() -> None:
+    limit = flash.FlashLimiter(Fraction(30))
+    for k in range(90):
+        picture = gray(0.9 if k // 5 % 2 else 0.2)
+        assert torch.equal(limit(picture), picture), k
+    assert limit.held == 0
+
+
+def test_more_flashes_are_limited_by_no_more_than_it_takes() -> None:
+    limit, counter = flash.FlashLimiter(Fraction(30)), flash.FlashCounter(Fraction(30))
+    for k in range(90):
+        level = 0.9 if k // 2 % 2 else 0.2
+        low, high = counter.steady_range()
+        limited = counter.would_change(level) and not counter.may_change()
+        shown = flash.luminance(limit(gray(level)))
+        assert shown == pytest.approx(min(max(level, low), high) if limited else level, abs=1e-3), k
+        counter.add(shown)
+    assert counter.worst == flash.MOST
+    assert limit.held > 20
 
 
 # --- octaves ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Where the dream shows: masks from files, read beside the frames, and masks of the frame itself."""
+"""Masks: from files that are read along with the film, and from the frame's luma, edges or motion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from test_media import read
 from dreamvideo import Engine, Frame, Recipe, RecipeError, SinkError, SourceError, dream_image, dream_video, render
 from dreamvideo.curves.timeline import Timeline
 from dreamvideo.finish.composite import composite
-from dreamvideo.finish.mask import Mask, MotionMask, edges
+from dreamvideo.finish.mask import Mask, edges
+from dreamvideo.finish.motion_mask import MotionMask
 from dreamvideo.media.pixels import luma_8bit
 from dreamvideo.media.synced_reader import CACHED_FRAMES, SyncedReader
 from dreamvideo.recipe import Finish
@@ -45,7 +46,7 @@ def changes(one: Frame, other: Frame) -> np.ndarray:
     return np.abs(one.pixels.astype(int) - other.pixels).sum(2)
 
 
-# --- beside -----------------------------------------------------------------------------------------------------------
+# --- synced files -----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def counting(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_runs_beside_is_read_at_any_moment(counting: Path) -> None:
+def test_a_synced_film_can_be_read_at_any_time(counting: Path) -> None:
     truth = [f.pixels for f in read(counting)[1]]
     assert len({int(f[0, 0, 0]) for f in truth}) == 40
     beside = SyncedReader(str(counting), Fraction(24))
@@ -73,7 +74,7 @@ def test_what_runs_beside_is_read_at_any_moment(counting: Path) -> None:
     beside.close()
 
 
-def test_reading_backwards_opens_it_seldom(counting: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_a_synced_film_backwards_opens_it_seldom(counting: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     beside, opened, usual = SyncedReader(str(counting), RATE), [], SyncedReader._read
     monkeypatch.setattr(SyncedReader, "_read", lambda self, first: (opened.append(first), usual(self, first))[1])
     for index in [*range(32), *range(31, -1, -1)]:
@@ -82,7 +83,7 @@ def test_reading_backwards_opens_it_seldom(counting: Path, monkeypatch: pytest.M
     assert len(opened) <= 1 + 32 // CACHED_FRAMES
 
 
-def test_frames_beside_run_at_the_films_rate_and_a_still_lasts(tmp_path: Path) -> None:
+def test_a_synced_folder_has_the_films_rate_and_a_still_never_ends(tmp_path: Path) -> None:
     for k in range(4):
         save(tmp_path / "m" / f"{k:03d}.png", np.full((8, 8), 40 * k, np.uint8))
     beside = SyncedReader(str(tmp_path / "m"), Fraction(10))
@@ -125,7 +126,7 @@ def test_what_is_masked_is_written_as_it_was_read(depth: int, name: str, quick: 
         assert changed[:, W // 2 + 1 :].mean() > 2 * 257 ** (depth == 16)
 
 
-def test_the_dream_travels_on_beneath_a_mask(quick: Recipe, tmp_path: Path) -> None:
+def test_the_dream_goes_on_where_a_mask_hides_it(quick: Recipe, tmp_path: Path) -> None:
     """A mask that is black until the last frame shows there what a film without one shows."""
     source = film(tmp_path, frames=4)
     for k in range(4):
@@ -162,8 +163,8 @@ def test_a_films_mask_is_taken_at_the_films_time(settings: dict, quick: Recipe, 
         assert changed.sum() == 0, k
 
 
-def test_a_camera_over_a_film_takes_the_mask_along(quick: Recipe, tmp_path: Path) -> None:
-    """Turned by a half in a second, black is on the other side."""
+def test_a_mask_moves_with_the_camera_over_a_film(quick: Recipe, tmp_path: Path) -> None:
+    """After half a turn in a second, black is on the other side."""
     source, mask = film(tmp_path, frames=13), save(tmp_path / "m.png", half_white())
     recipe = quick.merge({"clip": {"fps": "12"}, "camera": {"rotate": 180.0}, "finish": {"mask": str(mask)}})
     for name, made in (("dreamed", recipe), ("plain", recipe.set("finish.strength=0"))):
@@ -174,7 +175,7 @@ def test_a_camera_over_a_film_takes_the_mask_along(quick: Recipe, tmp_path: Path
     assert last[:, W // 2 + 6 :].max() == 0 < last[:, : W // 2 - 6].mean()
 
 
-def test_a_film_made_of_a_still_shows_the_still_where_it_is_masked(quick: Recipe, tmp_path: Path) -> None:
+def test_a_feedback_dream_shows_the_still_where_it_is_masked(quick: Recipe, tmp_path: Path) -> None:
     still = save(tmp_path / "a.png", cv2.resize(data.astronaut(), (W, H), interpolation=cv2.INTER_AREA))
     mask = save(tmp_path / "m.png", half_white())
     settings = {"clip": {"seconds": 0.5}, "camera": {"zoom": 2.0}, "finish": {"mask": str(mask)}}
@@ -182,14 +183,16 @@ def test_a_film_made_of_a_still_shows_the_still_where_it_is_masked(quick: Recipe
     given, found = read(still)[1][0], read(tmp_path / "out")[1]
     assert len(found) == 12
     assert all(changes(frame, given)[LEFT].max() == 0 for frame in found)
-    assert changes(found[-1], given)[RIGHT].mean() > changes(found[0], given)[RIGHT].mean()  # there it goes on
+    assert (
+        changes(found[-1], given)[RIGHT].mean() > changes(found[0], given)[RIGHT].mean()
+    )  # where it shows, the dream goes on
 
 
 @pytest.mark.parametrize("settings", [{"blend": "multiply"}, {"blend": "luminosity"}, {"keep_color": True}])
-def test_a_blend_in_a_film_made_of_a_still_goes_on_from_its_first_frame(
+def test_a_blended_feedback_dream_goes_on_from_its_first_frame(
     settings: dict, photo: np.ndarray, quick: Recipe
 ) -> None:
-    """The dream that lives on itself is laid over the still: the second frame is much like the first."""
+    """It is blended over the still, so that the second frame is much like the first."""
     frames = [Frame(k, Fraction(k, 24), photo, feedback=k > 0) for k in range(2)]
     engine = Engine(quick.merge({"finish": settings}), Timeline(Fraction(24), 2, still=True))
     first, second = (picture for picture, _ in render(frames, engine))
@@ -200,7 +203,9 @@ def test_loops_are_masked_too(quick: Recipe, tmp_path: Path) -> None:
     source, mask = film(tmp_path, frames=12), save(tmp_path / "m.png", half_white())
     looped = quick.merge({"clip": {"fps": "12"}, "camera": {"loop": True}, "finish": {"mask": str(mask)}})
     assert dream_video(source, tmp_path / "film", looped).done == 8
-    for one, other in zip(read(tmp_path / "film")[1][4:], read(source)[1][4:8], strict=True):  # the first four flow
+    for one, other in zip(
+        read(tmp_path / "film")[1][4:], read(source)[1][4:8], strict=True
+    ):  # the first four are blended
         assert changes(one, other)[LEFT].max() == 0 < changes(one, other)[RIGHT].mean()
     looped = looped.merge({"camera": {"zoom": 3.0}, "clip": {"seconds": 0.5}})
     for name, made in (("dreamed", looped), ("plain", looped.set("finish.strength=0"))):
@@ -209,9 +214,9 @@ def test_loops_are_masked_too(quick: Recipe, tmp_path: Path) -> None:
         assert changes(one, other)[LEFT].max() == 0 < changes(one, other)[RIGHT].mean()
 
 
-def test_a_loops_mask_flows_into_its_beginning_as_the_film_does(quick: Recipe, tmp_path: Path) -> None:
+def test_a_mask_blends_into_the_beginning_of_a_loop_as_the_film_does(quick: Recipe, tmp_path: Path) -> None:
     source = film(tmp_path, frames=12)
-    for k in range(12):  # it dreams from the ninth frame on, which are those that flow into the first
+    for k in range(12):  # it shows the dream from the ninth frame on: those that blend into the first four
         save(tmp_path / "m" / f"{k:02d}.png", np.full((H, W), 255 * (k >= 8), np.uint8))
     looped = quick.merge({"clip": {"fps": "12"}, "camera": {"loop": True}, "finish": {"mask": str(tmp_path / "m")}})
     for name, made in (("dreamed", looped), ("plain", looped.set("finish.strength=0"))):
@@ -231,7 +236,7 @@ def test_one_picture_is_masked_from_python(photo: np.ndarray, quick: Recipe, tmp
         dream_image(photo, quick.set("finish.mask_from=motion"))
 
 
-def test_what_cannot_be_a_mask_is_refused_before_any_work(quick: Recipe, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_a_mask_is_refused_before_any_work(quick: Recipe, tmp_path: Path) -> None:
     source, there = film(tmp_path), tmp_path / "m" / "00002.png"
     (tmp_path / "text.png").write_text("no picture")
     for path, says in (("none.png", "does not exist"), ("text.png", "no picture"), ("none/", "does not exist")):
@@ -315,6 +320,20 @@ def test_a_mask_of_motion_does_not_flicker_where_every_other_frame_repeats() -> 
         shares.append(float(mask[17:21].mean()))
     assert min(shares[-20:]) > 0.85
     assert np.abs(np.diff(shares[-20:])).max() < 0.03
+
+
+def test_a_mask_of_motion_is_warped_along_with_the_picture() -> None:
+    """A pan moves nothing, but the mask pans along."""
+    moving, pixels = MotionMask(), np.zeros((40, 60, 3), np.uint8)
+    recent, mask = np.zeros((40, 60), np.float32), np.zeros((40, 60), np.float32)
+    recent[20, 30] = mask[20, 30] = 1
+    moving.state = recent, mask, Fraction(0)
+    pan = torch.zeros(2, 40, 60)
+    pan[0] = -4
+    panned = moving.after(frame_of(pixels, 1), Motion(pan, torch.ones(1, 40, 60)))
+    assert np.unravel_index(panned.argmax(), panned.shape) == (20, 34)
+    assert panned[20, 34] > 0.9
+    assert np.count_nonzero(panned) == 1
 
 
 def test_a_film_is_masked_by_its_own_motion(quick: Recipe, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Cuts: found where the picture changes at once or comes out of black, and nowhere else; or read from a list."""
+"""Shots begin where the picture changes at once or comes out of black, and nowhere else; or where a list says."""
 
 from __future__ import annotations
 
@@ -43,7 +43,17 @@ def test_a_shot_begins_where_it_comes_out_of_black() -> None:
     assert all(pixels.mean() < 20 for pixels in (faded[k].pixels for k in found))  # none while it is lit
 
 
-def test_a_list_of_cuts_is_kept_to(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_a_shot_that_appears_out_of_black_in_two_steps_begins_once(dim: int) -> None:
+    """It comes out of black at frame 9, and cuts to its full brightness fewer frames later than a shot may last."""
+    first, then = frames_of("fast"), frames_of("static")
+    lit = [*first[: 9 + dim], *then[9 + dim :]]
+    level = [0.0] * 9 + [0.15] * dim + [1.0] * (15 - dim)
+    shown = [Frame(f.index, f.time, (f.pixels * v).astype(np.uint8)) for f, v in zip(lit, level, strict=True)]
+    assert begins(shown) == [9]
+
+
+def test_shots_begin_at_the_times_of_a_list(tmp_path: Path) -> None:
     listed = tmp_path / "cuts.csv"
     listed.write_text("time\n0:00.2\n0.4\n")
     assert begins(frames_of("pan"), str(listed)) == [5, 10]
@@ -67,7 +77,7 @@ def test_a_bad_list_says_which_line(tmp_path: Path) -> None:
         shots.shot_rule(str(tmp_path / "missing.csv"))
 
 
-def test_the_first_frame_of_a_shot_is_at_full_strength_with_no_trace_of_the_last(quick: Recipe) -> None:
+def test_the_first_frame_of_a_shot_is_fully_dreamed_and_holds_nothing_of_the_last_shot(quick: Recipe) -> None:
     clip = list(clips.cut(160, 96, 12))
     engine = Engine(quick)
     pictures = [picture for picture, _ in render([e.frame for e in clip], engine)]

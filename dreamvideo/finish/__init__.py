@@ -1,1 +1,1 @@
-"""The dream laid over the frame: compositing, blend modes, masks, flashes."""
+"""Turns a frame and its dream into the finished picture: blend modes, masks, flash limiting; knows nothing of video."""

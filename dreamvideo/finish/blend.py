@@ -1,7 +1,7 @@
-"""How one picture is laid over another, and what has to be laid over one to make it the other.
+"""Blend modes (screen, multiply, overlay, …), and the alpha layer that turns one picture into another.
 
 Source of the modes: Compositing and Blending Level 1 (W3C), sections 10.1 and 10.2. Pictures are float RGB in [0, 1],
-(3, H, W), as they are encoded: no light is made linear.
+(3, H, W), and are blended as they are encoded: sRGB values are not linearised.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-LUM = (0.3, 0.59, 0.11)  # of the non-separable modes
-DEEP = 65535  # levels of a layer's cover
+LUMINOSITY_WEIGHTS = (0.3, 0.59, 0.11)  # of red, green and blue in the non-separable modes
+ALPHA_LEVELS = 65535  # alpha is written with 16 bits
 
 
-def lum(picture: Tensor) -> Tensor:
-    """Return the luminosity of a picture, (1, H, W)."""
-    return torch.einsum("c,chw->hw", torch.tensor(LUM).to(picture), picture)[None]
+def luminosity(picture: Tensor) -> Tensor:
+    """Return the luminosity of a picture, (1, H, W): W3C's `Lum`."""
+    return torch.einsum("c,chw->hw", torch.tensor(LUMINOSITY_WEIGHTS).to(picture), picture)[None]
 
 
-def with_lum(picture: Tensor, luminosity: Tensor) -> Tensor:
-    """Return a picture brought to a luminosity (1, H, W): `SetLum`, and `ClipColor` where that leaves [0, 1].
+def set_luminosity(picture: Tensor, target: Tensor) -> Tensor:
+    """Return a picture with another luminosity, `target` (1, H, W): W3C's `SetLum`, then `ClipColor`.
 
-    The same is added to all three channels, so chroma and hue stay; where there is no room for that, the colour is
-    drawn towards the grey of its luminosity, which keeps its hue.
+    The same amount is added to all three channels, so hue and chroma stay. Where that leaves [0, 1], the colour is
+    moved towards the grey of its luminosity until it fits, which keeps its hue.
     """
-    moved = picture + (luminosity - lum(picture))
-    low, high = moved.amin(0, keepdim=True), moved.amax(0, keepdim=True)
-    colour = moved - luminosity
-    under = luminosity / (luminosity - low).clamp_min(1e-9)
-    over = (1 - luminosity) / (high - luminosity).clamp_min(1e-9)
-    share = torch.where(low < 0, under, torch.ones_like(under))
-    share = torch.where(high > 1, torch.minimum(share, over), share)
-    return (luminosity + share * colour).clamp(0, 1)
+    shifted = picture + (target - luminosity(picture))
+    low, high = shifted.amin(0, keepdim=True), shifted.amax(0, keepdim=True)
+    chroma = shifted - target
+    below_zero = target / (target - low).clamp_min(1e-9)
+    above_one = (1 - target) / (high - target).clamp_min(1e-9)
+    kept = torch.where(low < 0, below_zero, torch.ones_like(below_zero))  # the share of the chroma that fits
+    kept = torch.where(high > 1, torch.minimum(kept, above_one), kept)
+    return (target + kept * chroma).clamp(0, 1)
 
 
 def _hard_light(below: Tensor, above: Tensor) -> Tensor:
@@ -59,26 +59,27 @@ MODES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "lighten": torch.maximum,
     "darken": torch.minimum,
     "difference": lambda below, above: (below - above).abs(),
-    "luminosity": lambda below, above: with_lum(below, lum(above)),
-    "color": lambda below, above: with_lum(above, lum(below)),
+    "luminosity": lambda below, above: set_luminosity(below, luminosity(above)),
+    "color": lambda below, above: set_luminosity(above, luminosity(below)),
 }
 
 
 def blend(mode: str, below: Tensor, above: Tensor) -> Tensor:
-    """Return one picture blended over another by a mode of `MODES`: W3C's B(Cb, Cs), `below` the backdrop Cb."""
+    """Return `above` blended over `below` by one of `MODES`: W3C's B(Cb, Cs), where `below` is the backdrop Cb."""
     return MODES[mode](below, above)
 
 
 def alpha_layer(picture: Tensor, below: Tensor) -> Tensor:
-    """Return what, laid over one picture by its alpha, makes another of it: straight RGBA in [0, 1], (4, H, W).
+    """Return the layer that, laid over `below` by its alpha, gives `picture`: straight RGBA in [0, 1], (4, H, W).
 
-    The cover is the least that can do it, α = max over the channels of (P − I) / (1 − I) where the picture P is
-    brighter than I below, (I − P) / I where it is darker; rounded up to 16 bits, so that the colour which goes with it,
-    (P − (1 − α) I) / α, is exact for what is written. Where nothing changed both are 0.
+    Of all alphas that can do it, this takes the smallest: the maximum over the channels of (P − I) / (1 − I) where the
+    picture P is brighter than I below, and of (I − P) / I where it is darker. It is rounded up to 16 bits first, so
+    that the layer's colour, (P − (1 − α) I) / α, is exact for the alpha that is written. Where nothing changed, alpha
+    and colour are 0.
     """
     change = picture - below
-    room = torch.where(change > 0, 1 - below, below)
-    cover = (change.abs() / room.clamp_min(1e-9)).amax(0, keepdim=True).clamp(max=1)
-    cover = (cover * DEEP).ceil() / DEEP
-    colour = below + change / cover.clamp_min(1 / DEEP)
-    return torch.cat([torch.where(cover > 0, colour, torch.zeros_like(colour)).clamp(0, 1), cover])
+    headroom = torch.where(change > 0, 1 - below, below)
+    alpha = (change.abs() / headroom.clamp_min(1e-9)).amax(0, keepdim=True).clamp(max=1)
+    alpha = (alpha * ALPHA_LEVELS).ceil() / ALPHA_LEVELS
+    colour = below + change / alpha.clamp_min(1 / ALPHA_LEVELS)
+    return torch.cat([torch.where(alpha > 0, colour, torch.zeros_like(colour)).clamp(0, 1), alpha])

@@ -70,7 +70,7 @@ def dream_image(image: NDArray[np.uint8] | NDArray[np.uint16], recipe: Recipe | 
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype not in ("uint8", "uint16"):
         raise ValueError(f"expected RGB (H, W, 3) of uint8 or uint16, got {image.shape} of {image.dtype}")
     recipe = recipe or Recipe()
-    mask.check_mask(recipe.finish, moves=False, carried=False)
+    mask.check_mask(recipe.finish, moves=False, has_flow=False)
     frame = Frame(0, Fraction(0), image)
     configure_process(recipe.network)
     with closing(render([frame], Engine(recipe))) as pictures:

@@ -1,7 +1,7 @@
-"""Motion between frames: how far each pixel came, and how far that can be believed.
+"""Optical flow between frames, how far it can be trusted (confidence), and `warp`, which moves a frame along it.
 
 Flow is in pixels, x then y, defined on the current frame's grid and pointing to the previous frame, so that
-`warp(previous, flow)` lies on the current frame.
+`warp(previous, flow)` lines up with the current frame.
 """
 
 from __future__ import annotations
@@ -13,23 +13,26 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..media.pixels import Field, Gray, to_device
 
 Method = Callable[[Gray, Gray], Field]  # (current, previous) → flow (H, W, 2)
-NOISE, FAINT = 2.0, 0.3  # 8-bit levels by which a block of a repeated frame, and all of it, may differ
-FINE = 300  # px; the least short side that motion is searched in, where a frame has as much
-SMALLEST = 16  # px; DIS takes no smaller pictures
+BLOCK_CHANGE, MEAN_CHANGE = 2.0, 0.3  # 8-bit levels by which any 8×8 block, and the mean, of a repeat may differ
+FINEST_SIDE = 300  # px; DIS searches down to the pyramid level whose short side is at least this
+LEAST_SIDE = 16  # px; DIS takes no smaller pictures
+LANCZOS, BILINEAR = 4, 1  # pixels on either side that an interpolation takes
 
 
 @dataclass(frozen=True)
 class Motion:
-    """What moved between two frames.
+    """The motion between two frames.
 
     Attributes:
         flow: (2, H, W), px, x then y, from the current frame's pixels to where they were in the previous one.
-        confidence: (1, H, W) in [0, 1]: 1 where the flow holds, 0 where the ground was uncovered or the flow is lost.
+        confidence: (1, H, W) in [0, 1]: 1 where the flow is right, 0 where the area was disoccluded or the flow is
+            wrong.
     """
 
     flow: Tensor
@@ -40,153 +43,182 @@ class Motion:
         return Motion(to_device(self.flow, device), to_device(self.confidence, device))
 
 
+# --- estimating flow --------------------------------------------------------------------------------------------------
+
+
 def dis(current: Gray, previous: Gray) -> Field:
-    """Return dense inverse search flow (Kroeger et al. 2016), shape (H, W, 2), searched down to `FINE` px.
+    """Return dense inverse search flow (Kroeger et al. 2016), shape (H, W, 2), searched down to `FINEST_SIDE`.
 
     OpenCV's presets stop at half the size. On small frames the full size halves the error, and with it the flicker; at
     1280x720 it takes four times as long, for 4 % less flicker in a slow pan and 16 % less in fast motion.
     """
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setVariationalRefinementAlpha(60.0)
-    return _searched(search, _finest(current), current, previous)
+    return _search(search, _finest_level(current), current, previous)
 
 
 def coarse_dis(current: Gray, previous: Gray) -> Field:
-    """Return dense inverse search flow, shape (H, W, 2), at half the size of `dis`: good enough to check it by."""
+    """Return dense inverse search flow, shape (H, W, 2), at half the size of `dis`: enough to check that one by."""
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return _searched(search, _finest(current) + 1, current, previous)
+    return _search(search, _finest_level(current) + 1, current, previous)
 
 
-def _finest(picture: Gray) -> int:
-    """Return how often a picture is halved before it has the size that motion is searched in."""
-    return max(int(math.log2(min(picture.shape) / FINE)), 0)
+def _finest_level(picture: Gray) -> int:
+    """Return the pyramid level at which the search ends: how many times the picture is halved."""
+    return max(int(math.log2(min(picture.shape) / FINEST_SIDE)), 0)
 
 
-def _searched(search: cv2.DISOpticalFlow, finest: int, current: Gray, previous: Gray) -> Field:
+def _search(search: cv2.DISOpticalFlow, finest_level: int, current: Gray, previous: Gray) -> Field:
+    """Run a DIS search, on pictures padded to the smallest size that it takes."""
     h, w = current.shape
-    search.setFinestScale(finest)
-    grow = (0, max(SMALLEST - h, 0), 0, max(SMALLEST - w, 0))
-    if any(grow):
-        current, previous = (cv2.copyMakeBorder(g, *grow, cv2.BORDER_REPLICATE) for g in (current, previous))
+    search.setFinestScale(finest_level)
+    padding = (0, max(LEAST_SIDE - h, 0), 0, max(LEAST_SIDE - w, 0))
+    if any(padding):
+        current, previous = (cv2.copyMakeBorder(g, *padding, cv2.BORDER_REPLICATE) for g in (current, previous))
     return search.calc(current, previous, None)[:h, :w]
 
 
 def variational(current: Gray, previous: Gray) -> Field:
-    """Return variational flow (Brox et al. 2004), shape (H, W, 2): from small to large, three warps a size.
+    """Return variational flow (Brox et al. 2004), shape (H, W, 2): coarse to fine, with three warps per level.
 
-    Three times as slow as `dis`, and twice as near on grainy film.
+    It takes three times as long as `dis`, and halves the error on grainy film.
     """
     h, w = current.shape
-    steps = max(int(math.log(min(h, w) / SMALLEST, 1.25)), 0)
-    sizes = [(max(round(w * 0.8**k), 1), max(round(h * 0.8**k), 1)) for k in reversed(range(steps + 1))]
+    levels = max(int(math.log(min(h, w) / LEAST_SIDE, 1.25)), 0)
+    sizes = [(max(round(w * 0.8**k), 1), max(round(h * 0.8**k), 1)) for k in reversed(range(levels + 1))]
     refinement = cv2.VariationalRefinement_create()
     flow = np.zeros((*sizes[0][::-1], 2), np.float32)
     for size in sizes:
-        grow = np.array([size[0] / flow.shape[1], size[1] / flow.shape[0]], np.float32)
-        flow = cv2.resize(flow, size) * grow
+        scale = np.array([size[0] / flow.shape[1], size[1] / flow.shape[0]], np.float32)
+        flow = cv2.resize(flow, size) * scale
         now, before = (cv2.resize(g, size, interpolation=cv2.INTER_AREA) for g in (current, previous))
         for _ in range(3):
             flow = refinement.calc(now, before, flow)
-            flow = cv2.merge([cv2.medianBlur(part, 5) for part in cv2.split(flow)])
+            flow = cv2.merge([cv2.medianBlur(plane, 5) for plane in cv2.split(flow)])
     return flow
 
 
-METHODS: dict[str, tuple[Method, Method]] = {"dis": (dis, coarse_dis), "variational": (variational, coarse_dis)}
+METHODS: dict[str, tuple[Method, Method]] = {  # by the name in the recipe: for the flow, and for checking it
+    "dis": (dis, coarse_dis),
+    "variational": (variational, coarse_dis),
+}
 
 
 def is_repeat(current: Gray, previous: Gray) -> bool:
-    """Tell whether two frames (H, W) show the same: no 8×8 block, nor the whole, differs by more than coding does."""
+    """Tell whether two frames, (H, W) each, show the same: they differ by no more than coding noise.
+
+    Neither the mean difference nor that of any 8×8 block may be larger.
+    """
     difference = cv2.absdiff(current, previous)
     h, w = difference.shape
     blocks = cv2.resize(difference.astype(np.float32), (max(w // 8, 1), max(h // 8, 1)), interpolation=cv2.INTER_AREA)
-    return bool(blocks.max() < NOISE and blocks.mean() < FAINT)
+    return bool(blocks.max() < BLOCK_CHANGE and blocks.mean() < MEAN_CHANGE)
 
 
 def estimate_motion(current: Gray, previous: Gray, method: Method = dis, check: Method = coarse_dis) -> Motion:
     """Return the motion from `previous` to `current`, both 8-bit luma of shape (H, W), with its confidence.
 
-    The flow is `method`'s; `check` gives the one in the other direction, which it is trusted by.
+    Args:
+        current, previous: the frames.
+        method: computes the flow.
+        check: computes the flow in the other direction, for the forward-backward check.
     """
     backward, forward = method(current, previous), check(previous, current)
     flow = torch.from_numpy(np.ascontiguousarray(backward.transpose(2, 0, 1)))
     return Motion(flow, torch.from_numpy(flow_confidence(backward, forward))[None])
 
 
+# --- flow confidence --------------------------------------------------------------------------------------------------
+
+
 def flow_confidence(backward: Field, forward: Field, feather: float = 1.5) -> Field:
-    """Return how far a backward flow (current → previous) can be believed, shape (H, W), 0 … 1.
+    """Return how far a backward flow (current → previous) can be trusted, shape (H, W), 0 … 1.
 
-    0 where it leaves the frame, where the forward flow does not lead back, and at motion edges; feathered by a
-    Gaussian of `feather` px that only ever lowers it.
+    It is 0 where the flow leaves the frame, where the forward flow does not lead back (the forward-backward check),
+    and at motion edges. Around these places it is lowered by a Gaussian of `feather` px.
 
-    Source: Sundaram, Brox & Keutzer 2010; constants as in Ruder, Dosovitskiy & Brox 2016, but for that of motion edges
-    (0.02, not 0.002), which takes noise on flat ground for edges.
+    Source: Sundaram, Brox & Keutzer 2010; constants as in Ruder, Dosovitskiy & Brox 2016, except for motion edges:
+    their 0.002 takes noise on flat areas for edges, so this is 0.02.
     """
     h, w = backward.shape[:2]
     ax, ay = cv2.split(backward)
-    at_x = ax + np.arange(w, dtype=np.float32)
-    at_y = ay + np.arange(h, dtype=np.float32)[:, None]
-    inside = (at_x >= -0.5) & (at_x <= w - 0.5) & (at_y >= -0.5) & (at_y <= h - 0.5)
-    bx, by = cv2.split(cv2.remap(forward, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-    length = ax * ax + ay * ay
-    returns = _squares(ax + bx, ay + by) < 0.01 * (length + _squares(bx, by)) + 0.5
-    slopes = [cv2.Sobel(part, cv2.CV_32F, *axis, ksize=1, scale=0.5) for part in (ax, ay) for axis in ((1, 0), (0, 1))]
-    smooth = _squares(*slopes) <= 0.01 * length + 0.02
-    held = (inside & returns & smooth).astype(np.float32)
-    return held * cv2.GaussianBlur(held, (0, 0), feather)
+    x = ax + np.arange(w, dtype=np.float32)
+    y = ay + np.arange(h, dtype=np.float32)[:, None]
+    bx, by = cv2.split(cv2.remap(forward, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    length = _sum_of_squares(ax, ay)
+    consistent = _sum_of_squares(ax + bx, ay + by) < 0.01 * (length + _sum_of_squares(bx, by)) + 0.5
+    smooth = _sum_of_squares(*_gradients(ax), *_gradients(ay)) <= 0.01 * length + 0.02
+    confident = (in_frame(x, y, w, h) & consistent & smooth).astype(np.float32)
+    return confident * cv2.GaussianBlur(confident, (0, 0), feather)
 
 
-def _squares(*planes: Field) -> Field:
+def in_frame(x: Field, y: Field, width: int, height: int) -> NDArray[np.bool_]:
+    """Tell which positions, px, lie inside a frame; its edge is half a pixel beyond the outermost pixels' centres."""
+    return (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
+
+
+def _gradients(plane: Field) -> list[Field]:
+    """Return the derivatives of a plane along x and y, by central differences."""
+    return [cv2.Sobel(plane, cv2.CV_32F, *axis, ksize=1, scale=0.5) for axis in ((1, 0), (0, 1))]
+
+
+def _sum_of_squares(*planes: Field) -> Field:
     total = planes[0] * planes[0]
     for plane in planes[1:]:
         total += plane * plane
     return total
 
 
+# --- warping ----------------------------------------------------------------------------------------------------------
+
+
 def warp(image: Tensor, flow: Tensor, sharp: bool = True) -> Tensor:
-    """Return image (C, H, W) sampled at p + flow(p), flow (2, H, W) in px; mirrored beyond its edges.
+    """Return an image (C, H, W) warped along a flow (2, H, W), px: sampled at p + flow(p), mirrored beyond its edges.
 
     Args:
         image: float, on any device.
         flow: on the same device.
-        sharp: by Lanczos' window of eight pixels, since what is carried from frame to frame is resampled on every one;
-            else bilinear, which keeps within the range of its values.
+        sharp: interpolate by Lanczos' window of 8×8 pixels, since the dream layer is resampled on every frame and
+            would grow soft; else bilinearly, which never leaves the range of the image's values.
     """
     h, w = image.shape[-2:]
     x = torch.arange(w, device=image.device) + flow[0]
     y = torch.arange(h, device=image.device)[:, None] + flow[1]
     if image.device.type != "cpu":
-        return _sampled(image, x, y, 4 if sharp else 1)
+        return _sample(image, x, y, LANCZOS if sharp else BILINEAR)
     how = cv2.INTER_LANCZOS4 if sharp else cv2.INTER_LINEAR
     at = x.numpy(), y.numpy()
     planes = [cv2.remap(plane, *at, how, borderMode=cv2.BORDER_REFLECT_101) for plane in image.numpy()]
     return torch.from_numpy(np.stack(planes))
 
 
-def _sampled(image: Tensor, x: Tensor, y: Tensor, reach: int) -> Tensor:
-    """Sample an image (C, H, W) at (x, y), (H, W) each, by Lanczos' window of `reach`, 1 for bilinear: the same as
-    OpenCV does on a CPU, for tensors that live elsewhere.
+def _sample(image: Tensor, x: Tensor, y: Tensor, radius: int) -> Tensor:
+    """Sample an image (C, H, W) at (x, y), (H, W) each, by `LANCZOS` or `BILINEAR` interpolation.
+
+    This does on any device what `cv2.remap` does on a CPU.
     """
     height, width = image.shape[-2:]
     left, top = x.floor(), y.floor()
-    taps = range(1 - reach, reach + 1)
-    across = _weights(torch.stack([x - left - k for k in taps]), reach)
-    down = _weights(torch.stack([y - top - k for k in taps]), reach)
-    rows = [_mirrored(top.long() + k, height) for k in taps]
-    columns = [_mirrored(left.long() + k, width) for k in taps]
+    taps = range(1 - radius, radius + 1)
+    across = _tap_weights(torch.stack([x - left - k for k in taps]), radius)
+    down = _tap_weights(torch.stack([y - top - k for k in taps]), radius)
+    rows = [_reflect(top.long() + k, height) for k in taps]
+    columns = [_reflect(left.long() + k, width) for k in taps]
     out = torch.zeros_like(image)
-    for row, tall in zip(rows, down, strict=True):
-        for column, wide in zip(columns, across, strict=True):
-            out += image[:, row, column] * (tall * wide)
+    for row, row_weight in zip(rows, down, strict=True):
+        for column, column_weight in zip(columns, across, strict=True):
+            out += image[:, row, column] * (row_weight * column_weight)
     return out
 
 
-def _weights(distance: Tensor, reach: int) -> Tensor:
-    weights = 1 - distance.abs() if reach == 1 else torch.sinc(distance) * torch.sinc(distance / reach)
+def _tap_weights(distance: Tensor, radius: int) -> Tensor:
+    """Return the weight of each tap by its distance, (taps, H, W); they add up to 1."""
+    weights = 1 - distance.abs() if radius == BILINEAR else torch.sinc(distance) * torch.sinc(distance / radius)
     return weights / weights.sum(0)
 
 
-def _mirrored(index: Tensor, size: int) -> Tensor:
-    """Reflect an index about the first and last pixel, as often as it takes."""
+def _reflect(index: Tensor, size: int) -> Tensor:
+    """Reflect indices about the first and last pixel, as many times as it takes."""
     period = max(2 * (size - 1), 1)
     index = index.remainder(period)
     return torch.minimum(index, period - index) if size > 1 else torch.zeros_like(index)

@@ -1,14 +1,14 @@
-"""Frames read ahead of where they are needed."""
+"""Computes items of an iterable ahead of time on another thread: how frames are read before the network needs them."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import NoReturn, TypeVar
+from collections.abc import Callable, Generator, Iterable
+from typing import Generic, NoReturn, TypeVar
 
 T = TypeVar("T")
-AHEAD = 3  # frames decoded and measured for motion before the network needs them
+AHEAD = 3  # frames that are decoded and their motion computed before the network needs them
 
 
 def prefetch(items: Iterable[T], depth: int = AHEAD) -> Generator[T]:
@@ -16,39 +16,53 @@ def prefetch(items: Iterable[T], depth: int = AHEAD) -> Generator[T]:
 
     An error raised there is raised here in its place. Closing this generator ends the thread and closes `items`.
     """
-    ahead: queue.Queue[Callable[[], T] | None] = queue.Queue(depth)
-    closed = threading.Event()
+    reader = _ReadAhead(items, depth)
+    worker = threading.Thread(target=reader.run, name="read-ahead", daemon=True)
+    worker.start()
+    try:
+        while (result := reader.results.get()) is not None:
+            yield result()
+    finally:
+        reader.closed.set()
+        worker.join()
 
-    def put(outcome: Callable[[], T] | None) -> bool:
-        while not closed.is_set():
+
+class _ReadAhead(Generic[T]):
+    """Fills a queue from an iterable until it is closed.
+
+    Attributes:
+        results: functions that each return an item or raise the error that ended the iterable; None after the last.
+        closed: set to end `run`.
+    """
+
+    def __init__(self, items: Iterable[T], depth: int):
+        self._items = items
+        self.results: queue.Queue[Callable[[], T] | None] = queue.Queue(depth)
+        self.closed = threading.Event()
+
+    def run(self) -> None:
+        """Read all items; called on the thread that reads ahead."""
+        source = None
+        try:
+            source = iter(self._items)
+            for item in source:
+                if not self._put(lambda item=item: item):  # type: ignore[misc]
+                    break
+            self._put(None)
+        except BaseException as error:  # raised again where the item is asked for
+            self._put(_raiser(error))
+        finally:
+            getattr(source, "close", lambda: None)()
+
+    def _put(self, result: Callable[[], T] | None) -> bool:
+        """Wait for a free place in the queue and fill it; return whether that came before `closed`."""
+        while not self.closed.is_set():
             try:
-                ahead.put(outcome, timeout=0.1)
+                self.results.put(result, timeout=0.1)
                 return True
             except queue.Full:
                 pass
         return False
-
-    def work() -> None:
-        source: Iterator[T] | None = None
-        try:
-            source = iter(items)
-            for item in source:
-                if not put(lambda item=item: item):  # type: ignore[misc]
-                    break
-            put(None)
-        except BaseException as error:  # carried over to the reader, who is the one to judge it
-            put(_raiser(error))
-        finally:
-            getattr(source, "close", lambda: None)()
-
-    worker = threading.Thread(target=work, name="read-ahead", daemon=True)
-    worker.start()
-    try:
-        while (outcome := ahead.get()) is not None:
-            yield outcome()
-    finally:
-        closed.set()
-        worker.join()
 
 
 def _raiser(error: BaseException) -> Callable[[], NoReturn]:

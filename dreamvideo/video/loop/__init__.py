@@ -1,1 +1,1 @@
-"""Loops: films whose last frame leads to their first."""
+"""Loops: films whose last frame leads back to their first, made of a still or of a film."""

@@ -62,3 +62,14 @@ def shown(value: object) -> str:
         return short.repr(value)
     except ValueError:  # Python writes out no number of thousands of digits
         return "a number without an end"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error means that the machine's or a GPU's memory ran out.
+
+    PyTorch raises a plain RuntimeError where the machine's memory runs out, so its text decides; its own class for a
+    GPU's is known by name, because importing it would import PyTorch.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return any(words in str(error) for words in ("out of memory", "can't allocate memory", "not enough memory"))

@@ -90,9 +90,3 @@ def worker_budget(text: str, device: torch.device, threads: int) -> float:
         raise RecipeError(f"--memory {text} is taken before the first frame: give at least {HELD / 1e9 + 0.5:.1f}GB")
     part = SHARE * psutil.virtual_memory().total * threads / (os.cpu_count() or 1)
     return min(limit - HELD, max(part - HELD, LEAST))
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether an error says that memory, of the machine or of a GPU, is all taken."""
-    words = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(word in str(error) for word in words)

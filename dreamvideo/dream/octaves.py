@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..errors import is_out_of_memory
 from ..networks.network import Network
 from ..recipe import Dream
-from . import memory, tiles
+from . import tiles
 from .cuda_graphs import GraphCache
 from .gradient import gaussian, laplacian, natural, normalise, soften, variation
 from .jitter import rolled, rotated
@@ -199,7 +200,7 @@ class Dreamer:
             try:
                 return self._over(parts, x, jitter)
             except RuntimeError as error:
-                if self._recording or not memory.is_out_of_memory(error):
+                if self._recording or not is_out_of_memory(error):
                     raise
             self._most = max(tile.pixels for tile in parts) * SHRINK
             self.notices.append(f"out of memory: going on in {len(self.plan(x))} tiles")

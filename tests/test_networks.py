@@ -18,7 +18,7 @@ from skimage import data
 from torchvision.models import get_model
 
 from dreamvideo import ModelError
-from dreamvideo.dream.objective.terms import energy
+from dreamvideo.dream.objective.response import energy
 from dreamvideo.networks import network, winograd
 from dreamvideo.networks.convolution import ConvReLU
 from dreamvideo.networks.efficientnet_lite0 import Lite0, SameConv

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model
 
 from dreamvideo import ModelError
-from dreamvideo.dream.objective.terms import energy
+from dreamvideo.dream.objective.response import energy
 from dreamvideo.networks import network, torchvision_zoo
 from dreamvideo.networks.convolution import ConvReLU
 from dreamvideo.networks.load import categories, default_layers, load_network, network_layers

@@ -14,9 +14,9 @@ from torch import Tensor
 from ..curves.animate import Animation
 from ..curves.timeline import Timeline
 from ..dream import memory, tiles
-from ..dream.guides import Features, Guides
+from ..dream.guides import Features, Guides, guide_features
 from ..dream.objective import objective, text
-from ..dream.octaves import Dreamer, resize
+from ..dream.octaves import Dreamer
 from ..finish.composite import composite
 from ..finish.mask import Mask
 from ..finish.mask import has_mask as masked
@@ -31,8 +31,6 @@ from .flow import Motion
 from .outpaint import Outpainter
 from .state import State, TrackerState
 from .tracker import CUT_CONFIDENCE, TrackedFrame, seen_motion
-
-GUIDE_SIDE = 448  # px; a guide is looked at no larger
 
 
 class Engine:
@@ -105,12 +103,7 @@ class Engine:
 
     def _features(self, pixels: Pixels) -> dict[str, Tensor]:
         """Return what a guide's picture holds at every place of every layer, (C, places)."""
-        image = to_tensor(pixels, self.device)[None]
-        scale = GUIDE_SIDE / max(image.shape[-2:])
-        size = [max(round(side * scale), 1) for side in image.shape[-2:]]
-        with torch.no_grad():
-            activations = self.network(resize(image, size if scale < 1 else image.shape[-2:]))
-        return {name: activation[0].float().flatten(1) for name, activation in activations.items()}
+        return guide_features(self.network, pixels)
 
     def take(self, recipe: Recipe) -> None:
         """Take up another recipe of the same network and layers; no weights are read again.

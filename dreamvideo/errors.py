@@ -64,3 +64,14 @@ def shortened(value: object) -> str:
         return short.repr(value)
     except ValueError:  # Python refuses to print integers of thousands of digits
         return "a number too long to print"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error means that the machine's or a GPU's memory ran out.
+
+    PyTorch raises a plain RuntimeError where the machine's memory runs out, so its text decides; its own class for a
+    GPU's is known by name, because importing it would import PyTorch.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return any(words in str(error) for words in ("out of memory", "can't allocate memory", "not enough memory"))

@@ -277,7 +277,7 @@ def test_what_frames_are_dreamed_with_does_not_depend_on_how_many_workers_there_
     means = Cluster(1).environment(recipe)
     assert means == Cluster(64).environment(recipe)
     assert means.threads == 1
-    assert Cluster(2).environment(recipe.set("network.memory=2GB")).memory_budget == 2e9 - memory.HELD
+    assert Cluster(2).environment(recipe.set("network.memory=2GB")).memory_budget == 2e9 - memory.WORKER_OVERHEAD
     assert Cluster(2).environment(recipe.set("network.threads=2")).memory_budget >= means.memory_budget
 
 

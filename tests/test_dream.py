@@ -1,4 +1,4 @@
-"""The octave dreamer against the algorithm written out in NumPy, and what it promises about carried layers."""
+"""The octave dreamer against the DeepDream algorithm written in NumPy; carried layers, gradients, tiles and memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Gradient = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 class Pixels(network.Network):
-    """A network whose only activation is the image itself: its gradient can be written down."""
+    """A network whose only activation is the image itself, so that its gradient is known."""
 
     def __init__(self) -> None:
         super().__init__("pixels", torch.nn.Conv2d(1, 1, 1), [0.0], [1.0])
@@ -35,12 +35,12 @@ class Pixels(network.Network):
 
 
 def weights(size: int, out: int) -> np.ndarray:
-    """The matrix of triangle resampling: support grows with the shrinking, edges are renormalised."""
+    """The matrix of triangle resampling: its support grows as the image shrinks, edges are renormalised."""
     scale = size / out
     reach = max(scale, 1.0)
     centre = (np.arange(out) + 0.5) * scale - 0.5
     matrix = np.maximum(0, 1 - np.abs(np.arange(size)[None] - centre[:, None]) / reach)
-    if scale < 1:  # growing repeats the edge pixel
+    if scale < 1:  # enlarging repeats the edge pixel
         low = np.floor(centre).astype(int)
         matrix = np.zeros((out, size))
         for i, (l, c) in enumerate(zip(low, centre, strict=True)):
@@ -54,7 +54,7 @@ def numpy_resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 class Convolutions(network.Network):
-    """A network of two fixed layers, in double precision where that is asked for."""
+    """A network of two fixed layers."""
 
     def __init__(self) -> None:
         torch.manual_seed(5)
@@ -68,7 +68,7 @@ class Convolutions(network.Network):
 
 
 def table_gradient(x: np.ndarray) -> tuple[float, np.ndarray]:
-    """The seed's loss of two weighted layers, in double precision: squares inside the border over all activations."""
+    """The original loss of two weighted layers, in double precision: squares inside the border over all activations."""
     network = Convolutions().double()
     image = torch.from_numpy(x)[None].requires_grad_()
     loss = torch.zeros((), dtype=torch.float64)
@@ -86,7 +86,7 @@ def numpy_gradient(x: np.ndarray) -> tuple[float, np.ndarray]:
     return float(np.square(inside).sum() / x.size), 2 * inside / x.size
 
 
-def the_seed_algorithm(image: np.ndarray, recipe: Dream, octaves: int, gradient: Gradient) -> np.ndarray:
+def original_deepdream(image: np.ndarray, recipe: Dream, octaves: int, gradient: Gradient) -> np.ndarray:
     """Resize the dream, ascend, inject the lost detail; smallest octave first."""
     h, w = image.shape[1:]
     sizes = [(round(h / recipe.octave_scale**k), round(w / recipe.octave_scale**k)) for k in reversed(range(octaves))]
@@ -105,19 +105,19 @@ def the_seed_algorithm(image: np.ndarray, recipe: Dream, octaves: int, gradient:
 
 
 @pytest.mark.parametrize("max_loss", [10.0, 0.35])
-def test_the_classic_recipe_is_the_seed_algorithm_step_for_step(max_loss: float, photo: np.ndarray) -> None:
+def test_the_classic_recipe_is_the_original_algorithm_step_by_step(max_loss: float, photo: np.ndarray) -> None:
     classic = Recipe().merge(preset_tables("classic")).set(f"dream.max_loss={max_loss}").dream
     dreamer = Dreamer(Pixels(), text.parse_objective("pixels"), classic)
     image = tensor(photo[:, :72])
-    expected = the_seed_algorithm(image.numpy().astype(np.float64), classic, 3, numpy_gradient)
+    expected = original_deepdream(image.numpy().astype(np.float64), classic, 3, numpy_gradient)
     assert np.abs((image + dreamer(image)).numpy() - expected).max() < 1e-4
 
 
-def test_the_classic_recipe_climbs_its_layers_as_the_seed_does(photo: np.ndarray) -> None:
+def test_the_classic_recipe_ascends_its_layers_as_the_original_does(photo: np.ndarray) -> None:
     classic = Recipe().merge(preset_tables("classic")).dream
     dreamer = Dreamer(Convolutions(), text.parse_objective("first=0.2,second=3"), classic)
     image = tensor(photo[:, :72])
-    expected = the_seed_algorithm(image.numpy().astype(np.float64), classic, 3, table_gradient)
+    expected = original_deepdream(image.numpy().astype(np.float64), classic, 3, table_gradient)
     assert np.abs(expected - image.numpy()).mean() > 0.05
     assert np.abs((image + dreamer(image)).numpy() - expected).max() < 1e-4
 
@@ -146,7 +146,7 @@ def test_a_carried_layer_is_not_resampled(engine: Engine, photo: np.ndarray) -> 
     assert torch.equal(engine.dreamer(image, 1, carried, iterations=0), carried)
 
 
-def test_a_step_map_of_zero_leaves_its_ground_alone(engine: Engine, photo: np.ndarray) -> None:
+def test_where_the_step_is_zero_nothing_is_dreamed(engine: Engine, photo: np.ndarray) -> None:
     step = torch.zeros(1, 96, 96)
     step[..., 64:] = 0.01
     layer = engine.dreamer(tensor(photo), 1, None, 2, step)
@@ -159,13 +159,13 @@ def test_fewer_steps_of_the_finest_octave_go_as_far(engine: Engine, photo: np.nd
     lengths: dict[tuple[int, ...], list[float]] = {}
     ascend = engine.dreamer.ascend
 
-    def listen(
+    def record_steps(
         dream: torch.Tensor, step: torch.Tensor, jitters: torch.Tensor, finest: bool, frame: torch.Tensor | None
     ) -> torch.Tensor:
         lengths.setdefault(tuple(dream.shape[-2:]), []).extend([float(step.mean())] * len(jitters))
         return ascend(dream, step, jitters, finest, frame)
 
-    engine.dreamer.ascend = listen
+    engine.dreamer.ascend = record_steps
     try:
         engine.dreamer(image, iterations=4, finest=1)
     finally:
@@ -176,33 +176,33 @@ def test_fewer_steps_of_the_finest_octave_go_as_far(engine: Engine, photo: np.nd
     assert sum(last) == pytest.approx(sum(coarse[0]))
 
 
-def test_the_same_seed_dreams_the_same(engine: Engine, photo: np.ndarray) -> None:
+def test_the_same_seed_gives_the_same_dream_and_jitter(engine: Engine, photo: np.ndarray) -> None:
     image = tensor(photo)
     assert torch.equal(engine.dreamer(image), engine.dreamer(image))
-    shifts = [engine.dreamer.draw_jitter(index, 0, 8).tolist() for index in (1, 1, 2)]
+    shifts = [jitter.draw_jitter(engine.dreamer.recipe, index, 0, 8).tolist() for index in (1, 1, 2)]
     assert shifts[0] == shifts[1] != shifts[2]
 
 
-def test_a_shift_that_is_not_asked_for_rolls_as_far(photo: np.ndarray) -> None:
-    """As on a GPU, where the picture is looked up at places worked out there."""
+def test_a_shift_on_the_device_rolls_the_same(photo: np.ndarray) -> None:
+    """As on a GPU, where the shift is not read back to the CPU."""
     image = tensor(photo)[None, :, :70]
     for shift in ((0, 0), (3, -5), (-512, 511)):
         assert torch.equal(jitter._rolled_on_device(image, torch.tensor(shift)), image.roll(shift, (-2, -1)))
 
 
-def test_a_step_is_recorded_when_it_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ascent_step_is_recorded_on_its_second_use(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = []
     monkeypatch.setattr(cuda_graphs, "record", lambda step, pool, *examples: recorded.append(examples[0].shape) or step)
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 1))
-    kept, small, large = cuda_graphs.GraphCache(), torch.zeros(4), torch.zeros(9)
+    cache, small, large = cuda_graphs.GraphCache(), torch.zeros(4), torch.zeros(9)
     goals = [text.parse_objective("a=1"), text.parse_objective("a=1"), text.parse_objective("a=2")]
     for goal, example in [(0, small), (0, large), (1, small), (1, small), (1, large), (2, small)]:
-        assert kept.of(torch.neg, goals[goal], True, example)(example).shape == example.shape
+        assert cache.get(torch.neg, goals[goal], True, example)(example).shape == example.shape
     assert recorded == [small.shape, large.shape]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="graphs are recorded on NVIDIA's GPUs")
-def test_recorded_steps_climb_as_those_that_are_not(photo: np.ndarray) -> None:
+def test_recorded_steps_ascend_as_others_do(photo: np.ndarray) -> None:
     dreamer = Engine(Recipe().set("network.device=cuda")).dreamer
     image = tensor(photo).cuda()
     first, second, third = (dreamer(image, index) for index in (0, 0, 0))
@@ -212,18 +212,18 @@ def test_recorded_steps_climb_as_those_that_are_not(photo: np.ndarray) -> None:
         assert float((first - later).abs().mean()) < 1e-3
 
 
-def test_precision_is_what_the_machine_is_fastest_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a CPU; which of the two it is, the machine decides."""
-    for pays, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(device, "bf16_is_faster", lambda pays=pays: pays)
+def test_automatic_precision_is_the_fastest_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a CPU."""
+    for faster, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(device, "bf16_is_faster", lambda faster=faster: faster)
         engine = Engine(Recipe().set("network.device=cpu"))
         assert next(engine.dreamer.network.body.parameters()).dtype == dtype
     fixed = Engine(Recipe().set("network.device=cpu").set("network.precision=bf16"))
     assert next(fixed.dreamer.network.body.parameters()).dtype == torch.bfloat16
 
 
-def test_tiles_climb_as_the_whole_frame_does(engine: Engine) -> None:
-    """Step by step: a dream is chaotic, and what differs by rounding alone is another one thirty steps on."""
+def test_tiles_ascend_as_the_whole_frame_does(engine: Engine) -> None:
+    """For one step: a dream is chaotic, and within thirty steps a rounding difference grows into another dream."""
     astronaut = tensor(cv2.resize(data.astronaut(), (384, 288), interpolation=cv2.INTER_AREA))[None]
     whole = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
     tiled = Dreamer(engine.dreamer.network, engine.dreamer.objective, Dream(jitter=0))
@@ -233,30 +233,29 @@ def test_tiles_climb_as_the_whole_frame_does(engine: Engine) -> None:
     wanted, found = whole.gradient(astronaut)[1], tiled.gradient(astronaut)[1]
     assert float(torch.cosine_similarity(wanted.flatten(), found.flatten(), 0)) > 0.99
     assert Dream().step * float((wanted - found).abs().mean()) < 1 / 255
-    seam = next(iter(tiled.plan(astronaut))).put[1].stop
-    dreamed = astronaut + tiled(astronaut[0])  # all of its steps on the same tiles, as jitter would not have it
+    seam = next(iter(tiled.plan(astronaut))).place[1].stop
+    dreamed = astronaut + tiled(astronaut[0])  # every step on the same tiles, because nothing is shifted
     for picture in (found, dreamed):
         across = picture.diff(dim=-1).abs().mean((0, 1, 2))
         around = torch.cat([across[seam - 33 : seam - 1], across[seam : seam + 32]])
-        assert across[seam - 1] < around.max()  # where they meet there is no step beyond the texture's own
+        assert across[seam - 1] < around.max()  # no edge at the seam stands out of the texture
 
 
 @pytest.mark.parametrize(("height", "width", "most"), [(720, 1280, 3e5), (721, 1283, 1e5), (300, 4000, 2e5)])
-def test_tiles_make_up_the_frame(height: int, width: int, most: float) -> None:
+def test_tiles_cover_every_pixel_once(height: int, width: int, most: float) -> None:
     covered = torch.zeros(height, width)
     parts = tiles.plan_tiles(height, width, most)
     for tile in parts:
         assert tile.pixels <= most
-        seen = torch.zeros(height, width)
-        seen[tile.seen] = 1
-        assert seen[tile.seen][tile.kept].shape == covered[tile.put].shape
-        covered[tile.put] += 1
-        assert all(side.start % tiles.GRID == 0 for side in tile.seen)
+        frame = torch.zeros(height, width)
+        assert frame[tile.crop][tile.core].shape == covered[tile.place].shape
+        covered[tile.place] += 1
+        assert all(side.start % tiles.GRID == 0 for side in tile.crop)
     assert covered.min() == covered.max() == 1
     assert len(parts) < 4 * height * width / most + 3
 
 
-def test_memory_that_does_not_do_is_told() -> None:
+def test_an_unusable_memory_budget_is_reported() -> None:
     for amount in ("4", "much", "-1GB"):
         with pytest.raises(RecipeError, match="write 4GB"):
             Engine(Recipe().set(f"network.memory={amount}"))
@@ -266,7 +265,7 @@ def test_memory_that_does_not_do_is_told() -> None:
         tiles.plan_tiles(4000, 4000, 1e4)
 
 
-def test_half_precision_points_the_same_way(photo: np.ndarray) -> None:
+def test_half_precision_gradients_point_the_same_way(photo: np.ndarray) -> None:
     goal = text.parse_objective("blocks.9=1,blocks.10=1")
     image = tensor(photo)[None]
     gradients = [
@@ -279,7 +278,7 @@ def test_half_precision_points_the_same_way(photo: np.ndarray) -> None:
         assert torch.cosine_similarity(gradients[0].flatten(), half.flatten(), dim=0) > 0.8
 
 
-def test_the_finest_octave_leaves_out_what_alternates_from_pixel_to_pixel(photo: np.ndarray) -> None:
+def test_the_finest_octave_has_no_pixel_frequency(photo: np.ndarray) -> None:
     board = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(8, 8)[None, None]
     assert gradient.soften(board)[..., 1:-1, 1:-1].abs().max() < 1e-6
     ramp = torch.arange(16.0).repeat(16, 1)[None, None]
@@ -289,15 +288,15 @@ def test_the_finest_octave_leaves_out_what_alternates_from_pixel_to_pixel(photo:
     assert spectrum[44:53, 44:53].mean() < 0.03 * spectrum[4:20, 4:20].mean()
 
 
-def test_the_gradient_of_total_variation_is_autograds(photo: np.ndarray) -> None:
+def test_the_gradient_of_total_variation_equals_autograd(photo: np.ndarray) -> None:
     image = tensor(photo)[None, :, :20, :30].requires_grad_()
     down, right = image.diff(dim=-2)[..., :-1], image.diff(dim=-1)[..., :-1, :]
-    (down.square() + right.square() + gradient.ROUND**2).sqrt().sum().backward()
-    found = gradient.variation(image.detach())
+    (down.square() + right.square() + gradient.SMOOTHING**2).sqrt().sum().backward()
+    found = gradient.total_variation(image.detach())
     assert torch.allclose(found[..., 1:-2, 1:-2], image.grad[..., 1:-2, 1:-2], atol=1e-5)
 
 
-def test_what_keeps_a_dream_smooth_and_near_does(photo: np.ndarray) -> None:
+def test_total_variation_smooths_and_pull_restrains_a_dream(photo: np.ndarray) -> None:
     image = tensor(photo)
     sizes = {}
     for name in ("dream.seed=0", "dream.tv=1", "dream.pull=1"):
@@ -317,14 +316,14 @@ def test_gaussian_shaping_is_three_blurs() -> None:
     assert np.allclose(gradient.gaussian(point)[0, 1].numpy(), np.mean(blurred, 0), atol=2e-3)
 
 
-def test_natural_colours_go_together() -> None:
-    """A gradient that wants one channel alone takes the others along, the more the nearer they are in photos."""
+def test_natural_colours_change_together() -> None:
+    """A gradient in one colour channel changes the others, too, more so the stronger their correlation in photos."""
     red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
     r, g, b = gradient.natural(red).flatten().tolist()
     assert r > g > b > 0
 
 
-def test_a_turned_picture_is_the_picture_turned(photo: np.ndarray) -> None:
+def test_rotation_and_zoom_agree_with_opencv(photo: np.ndarray) -> None:
     image = tensor(photo)[None, :, :, :80]
     assert torch.allclose(jitter.rotated(image, torch.tensor(0.0), torch.tensor(1.0)), image, atol=1e-5)
     angle, scale = 20.0, 1.2
@@ -334,19 +333,19 @@ def test_a_turned_picture_is_the_picture_turned(photo: np.ndarray) -> None:
     assert np.abs(found - wanted)[16:-16, 16:-16].mean() < 0.01
 
 
-def test_a_dream_that_is_turned_and_scaled_rises_as_far(photo: np.ndarray) -> None:
+def test_a_dream_with_rotation_and_zoom_rises_nearly_as_far(photo: np.ndarray) -> None:
     recipe, image, gains = Recipe().set("dream.iterations=10"), tensor(photo), []
-    for asked in (recipe, recipe.set("dream.jitter_rotate=10").set("dream.jitter_scale=1.1")):
-        dreamer = Engine(asked).dreamer
+    for variant in (recipe, recipe.set("dream.jitter_rotate=10").set("dream.jitter_scale=1.1")):
+        dreamer = Engine(variant).dreamer
         gains.append(dreamer.value(image + dreamer(image)) - dreamer.value(image))
     assert gains[1] > 0.6 * gains[0] > 0
-    jitters = dreamer.draw_jitter(0, 0, 50)
+    jitters = jitter.draw_jitter(dreamer.recipe, 0, 0, 50)
     assert 0.1 < jitters[:, 2].abs().max() <= np.radians(10)
     assert 1.05 < jitters[:, 3].max() <= 1.1
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")])
-def test_where_memory_runs_out_tiles_become_smaller(error: Exception, engine: Engine) -> None:
+def test_tiles_become_smaller_when_memory_runs_out(error: Exception, engine: Engine) -> None:
     class Small(Network):
         def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
             if image.shape[-1] * image.shape[-2] > 40_000:
@@ -361,6 +360,6 @@ def test_where_memory_runs_out_tiles_become_smaller(error: Exception, engine: En
     assert layer.abs().mean() > 0.005
     assert [notice.split(":")[0] for notice in dreamer.notices] == ["out of memory"] * len(dreamer.notices)
     assert dreamer.notices[-1].endswith(f"{len(dreamer.plan(image))} tiles")
-    told = len(dreamer.notices)
+    notices = len(dreamer.notices)
     dreamer(image)
-    assert len(dreamer.notices) == told  # found once, kept to
+    assert len(dreamer.notices) == notices  # the size found is kept

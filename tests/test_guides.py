@@ -1,4 +1,4 @@
-"""Guides: several, films among them, and how one makes way for another."""
+"""Guides: lists of them, films among them, and crossfades between them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_list_of_guides_is_read(text: str, found: list[tuple[str, str]]) -> No
     assert split_guides(text) == found
 
 
-def test_one_guide_makes_way_for_another(tmp_path: Path) -> None:
+def test_one_guide_fades_into_another(tmp_path: Path) -> None:
     a, b = still(tmp_path / "a.png", data.chelsea()), still(tmp_path / "b.png", data.coffee())
     led = engine(f"{a}=1-t,{b}=t")
     weights = [{term.guide: round(term.weight, 3) for term in goal(led, index).terms} for index in (0, 5, 10)]
@@ -64,33 +64,33 @@ def test_one_guide_makes_way_for_another(tmp_path: Path) -> None:
     assert led.dreamer.objective.fades
 
 
-def test_a_film_guides_by_what_it_shows_at_the_time(tmp_path: Path) -> None:
-    """A cat for a second, and then coffee: each is what the dream is led by in its second."""
+def test_a_guide_film_is_synced_with_the_dreamed_film(tmp_path: Path) -> None:
+    """A cat for a second, and then coffee: each guides the dream in its second."""
     stills = [still(tmp_path / f"{name}.png", getattr(data, name)()) for name in ("chelsea", "coffee")]
     inputs = [part for path in stills for part in ("-loop", 1, "-t", 1, "-r", 10, "-i", path)]
     film = tmp_path / "guide.mkv"
     ffmpeg(*inputs, "-filter_complex", "[0][1]concat=n=2", "-c:v", "ffv1", "-pix_fmt", "bgr0", film)
-    led, by_shot = engine(str(film)), [engine(str(path)) for path in stills]
+    led, of_stills = engine(str(film)), [engine(str(path)) for path in stills]
     for index, which in ((0, 0), (9, 0), (10, 1), (19, 1), (3, 0)):
-        wanted, found = goal(by_shot[which], index).terms[0].features, goal(led, index).terms[0].features
+        wanted, found = goal(of_stills[which], index).terms[0].features, goal(led, index).terms[0].features
         assert torch.allclose(wanted, found, atol=1e-3)
-    wanted = goal(by_shot[1], 10).terms[0].features
+    wanted = goal(of_stills[1], 10).terms[0].features
     assert torch.allclose(goal(engine(str(film), "clip.start=1"), 0).terms[0].features, wanted, atol=1e-3)
 
 
-def test_statistics_lead_to_the_guides_own(tmp_path: Path) -> None:
+def test_statistics_become_similar_to_the_guides(tmp_path: Path) -> None:
     path = still(tmp_path / "a.png", data.coffee())
     led = engine(str(path), "network.guide_form=statistics", "dream.octaves=1", "dream.iterations=10").dreamer
     image = torch.from_numpy(cv2.resize(data.astronaut(), (96, 96)).astype(np.float32) / 255).permute(2, 0, 1)
     assert led.value(image + led(image)) > 1.5 * led.value(image)
 
 
-def test_a_guide_needs_a_layer_to_lead_by(tmp_path: Path) -> None:
+def test_a_guide_needs_a_layer(tmp_path: Path) -> None:
     path = still(tmp_path / "a.png", data.coffee())
     with pytest.raises(RecipeError, match="name a layer, too"):
         Engine(Recipe().merge({"network": {"guide": str(path), "layers": "class:peacock"}}))
 
 
-def test_a_guide_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_guide_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="nowhere"):
         engine(str(tmp_path / "nowhere.png"))

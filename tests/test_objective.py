@@ -1,4 +1,4 @@
-"""What the dream climbs towards."""
+"""Objectives: their text form, their values, and that gradient ascent raises them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from conftest import tensor
 from skimage import data
 
 from dreamvideo import RecipeError
-from dreamvideo.dream.objective import objective, terms, text
+from dreamvideo.dream.objective import objective, response, terms, text
 from dreamvideo.dream.objective.text import parse_objective
 from dreamvideo.dream.octaves import Dreamer
 from dreamvideo.networks import network
@@ -19,14 +19,14 @@ from dreamvideo.networks.network import EMBEDDED
 from dreamvideo.recipe import Dream
 
 
-def test_energy_leaves_the_border_out_and_divides_by_all() -> None:
+def test_energy_ignores_the_border_and_divides_by_all_activations() -> None:
     activation = torch.randn(1, 5, 9, 11, generator=torch.Generator().manual_seed(0))
     inside = activation.numpy()[:, :, 2:7, 2:9].astype(np.float64)
-    assert float(terms.energy(activation)) == pytest.approx(np.square(inside).sum() / (5 * 9 * 11), rel=1e-5)
+    assert float(response.energy(activation)) == pytest.approx(np.square(inside).sum() / (5 * 9 * 11), rel=1e-5)
 
 
-def test_energy_of_an_activation_without_an_inside_takes_it_whole() -> None:
-    assert float(terms.energy(torch.full((1, 2, 3, 9), 2.0))) == 4.0
+def test_energy_takes_an_activation_without_an_inside_whole() -> None:
+    assert float(response.energy(torch.full((1, 2, 3, 9), 2.0))) == 4.0
 
 
 def test_an_objective_prints_as_it_is_written() -> None:
@@ -47,7 +47,7 @@ def test_an_objective_prints_as_it_is_written() -> None:
     ["", " , ", "a=x", "a=nan", "a=inf", "=1", "a=1,a=2", "a:1,2,a:1-2", "a:x", "a:", "a:5-2", "a@2x0", "a@.x.",
      "a~cubic", "a:top:x", "class:unicorn pegasus", "class:1000", "a:99999999"],
 )  # fmt: skip
-def test_a_layer_table_that_cannot_be_read_is_refused(text: str) -> None:
+def test_an_unreadable_objective_is_refused(text: str) -> None:
     with pytest.raises(RecipeError):
         parse_objective(text)
 
@@ -82,23 +82,25 @@ def activation() -> torch.Tensor:
     return torch.randn(1, 5, 9, 11, generator=torch.Generator().manual_seed(3))
 
 
-def test_what_the_terms_of_a_layer_are_worth() -> None:
+def test_values_of_layer_terms() -> None:
     a = activation()
     inside = a.numpy()[0, :, 2:7, 2:9].astype(np.float64)
-    worth = {name: float(text.parse_objective(name)({"a": a})) for name in ("a:1,3", "a~mean", "a:1,3~mean", "a:top:2")}
-    assert worth["a:1,3"] == pytest.approx(np.square(inside[[1, 3]]).sum() / (2 * 9 * 11), rel=1e-4)
-    assert worth["a~mean"] == pytest.approx(inside.sum() / a.numel(), rel=1e-4)
-    assert worth["a:1,3~mean"] == pytest.approx(inside[[1, 3]].sum() / (2 * 9 * 11), rel=1e-4)
+    values = {
+        name: float(text.parse_objective(name)({"a": a})) for name in ("a:1,3", "a~mean", "a:1,3~mean", "a:top:2")
+    }
+    assert values["a:1,3"] == pytest.approx(np.square(inside[[1, 3]]).sum() / (2 * 9 * 11), rel=1e-4)
+    assert values["a~mean"] == pytest.approx(inside.sum() / a.numel(), rel=1e-4)
+    assert values["a:1,3~mean"] == pytest.approx(inside[[1, 3]].sum() / (2 * 9 * 11), rel=1e-4)
     strongest = np.argsort(np.square(a.numpy()[0]).sum((1, 2)))[-2:]
-    assert worth["a:top:2"] == pytest.approx(np.square(inside[strongest]).sum() / (2 * 9 * 11), rel=1e-4)
+    assert values["a:top:2"] == pytest.approx(np.square(inside[strongest]).sum() / (2 * 9 * 11), rel=1e-4)
     weakest = int(np.argmin(np.square(a.numpy()[0]).sum((1, 2))))
     assert text.parse_objective("a:bottom:1")({"a": a}) == text.parse_objective(f"a:{weakest}")({"a": a})
     with pytest.raises(RecipeError, match="no channel 5: it has 5, counted from 0"):
         text.parse_objective("a:5")({"a": a})
 
 
-def test_dot_product_times_cosine_wants_one_channel_and_no_other() -> None:
-    """Of two places that hold as much of a channel, the one that holds nothing else is worth more."""
+def test_cosine_form_prefers_a_channel_alone() -> None:
+    """Of two places with the same activation of a channel, the one without other activations has the greater value."""
     pure, mixed = torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1)
     pure[0, 1] = 1.0
     goal = text.parse_objective("a:1~cosine")
@@ -106,20 +108,20 @@ def test_dot_product_times_cosine_wants_one_channel_and_no_other() -> None:
     assert float(goal({"a": mixed})) == pytest.approx(1 / 3**0.5)
 
 
-@pytest.mark.parametrize(("start", "seen"), [((0, 0), (90, 110)), ((20, 50), (60, 60))])
-def test_one_place_is_found_wherever_the_picture_is_rolled_to(start: tuple[int, int], seen: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("origin", "size"), [((0, 0), (90, 110)), ((20, 50), (60, 60))])
+def test_a_place_is_found_in_shifted_pictures_and_tiles(origin: tuple[int, int], size: tuple[int, int]) -> None:
     picture = torch.zeros(1, 1, 90, 110)
     picture[0, 0, 36:45, 66:77] = 1.0  # the place 0.65, 0.45
     goal = text.parse_objective("a@0.65x0.45")
     for shift in ((0, 0), (13, -4), (-300, 512)):
-        rolled = picture.roll(shift, (-2, -1))[..., start[0] : start[0] + seen[0], start[1] : start[1] + seen[1]]
-        view = terms.View((90, 110), seen, start, torch.tensor(shift))
+        rolled = picture.roll(shift, (-2, -1))[..., origin[0] : origin[0] + size[0], origin[1] : origin[1] + size[1]]
+        view = terms.View((90, 110), size, origin, torch.tensor(shift))
         there = float(goal({"a": rolled}, view)) > 0
         y, x = (0.45 * 90 + shift[0]) % 90, (0.65 * 110 + shift[1]) % 110
-        assert there == (start[0] <= y < start[0] + seen[0] and start[1] <= x < start[1] + seen[1])
+        assert there == (origin[0] <= y < origin[0] + size[0] and origin[1] <= x < origin[1] + size[1])
 
 
-def test_a_place_is_dreamed_and_nothing_far_from_it(photo: np.ndarray) -> None:
+def test_a_place_is_dreamed_and_nothing_far_away(photo: np.ndarray) -> None:
     goal = text.parse_objective("blocks.5@0.25x0.25")
     dreamer = Dreamer(load_network(network.EMBEDDED, goal.layers), goal, Dream(octaves=1, iterations=10))
     image = tensor(photo)
@@ -135,33 +137,33 @@ def test_a_class_is_dreamed_into_a_photo(photo_of: str) -> None:
     goal = text.parse_objective("class:peacock")
     network = load_network(EMBEDDED, goal.layers)
 
-    def sure(picture: torch.Tensor) -> float:
+    def confidence(picture: torch.Tensor) -> float:
         with torch.no_grad():
             return float(network(picture.clamp(0, 1)[None])["logits"].flatten().softmax(0)[84])
 
     layer = Dreamer(network, goal, Dream(octaves=2, iterations=12, jitter=16))(image)
-    assert sure(image) < 0.01
-    assert sure(image + layer) > 0.9
+    assert confidence(image) < 0.01
+    assert confidence(image + layer) > 0.9
 
 
-def test_statistics_are_those_of_the_whole_wherever_it_lies() -> None:
+def test_guide_statistics_ignore_where_things_are() -> None:
     features = activation()[0].flatten(1)
-    goal = terms.Statistics("a", features)
+    goal = terms.GuideStatistics("a", features)
     moved = features[:, torch.randperm(features.shape[1], generator=torch.Generator().manual_seed(1))]
     as_is, elsewhere = (float(goal({"a": f.view(1, 5, 9, 11)})) for f in (features, moved))
     assert as_is == pytest.approx(elsewhere, rel=1e-5)
     gram = (features @ features.T).numpy() / features.shape[1]
-    assert as_is == pytest.approx(np.linalg.norm(gram) / 5, rel=1e-4)  # it points along itself
+    assert as_is == pytest.approx(np.linalg.norm(gram) / 5, rel=1e-4)  # it is proportional to itself
     other = torch.randn(5, 99, generator=torch.Generator().manual_seed(2)) * torch.tensor([[3.0], [0], [0], [0], [0]])
     assert float(goal({"a": other.view(1, 5, 9, 11)})) < 0.6 * float(
-        terms.Statistics("a", other)({"a": other.view(1, 5, 9, 11)})
+        terms.GuideStatistics("a", other)({"a": other.view(1, 5, 9, 11)})
     )
 
 
-def test_a_guide_is_matched_where_it_is_nearest() -> None:
+def test_a_guide_is_matched_at_its_most_similar_place() -> None:
     activation = torch.tensor([[1.0, 0.0], [0.0, 2.0]]).view(1, 2, 1, 2)  # two places: (1, 0) and (0, 2)
     features = torch.tensor([[3.0, 0.0, 1.0], [0.0, 1.0, 1.0]])  # three places of the guide: (3, 0), (0, 1), (1, 1)
-    led = terms.Guided("a", features, 0.5)
+    led = terms.GuideMatch("a", features, 0.5)
     assert float(led({"a": activation})) == pytest.approx(0.5 * (3 + 2) / 4)
 
 
@@ -180,7 +182,7 @@ def test_a_guide_takes_its_share_of_the_objective() -> None:
     assert objective.share_changed(text.parse_objective("a=1,b=1").shares, text.parse_objective("a=3,b=3").shares) == 0
 
 
-def test_a_guided_dream_comes_nearer_to_its_guide(photo: np.ndarray) -> None:
+def test_a_guided_dream_becomes_more_similar_to_its_guide(photo: np.ndarray) -> None:
     features = load_network(network.EMBEDDED, ["blocks.9"])
     guide = cv2.resize(data.chelsea(), (96, 64), interpolation=cv2.INTER_AREA)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Networks of torchvision and timm: the stock network's numbers at every layer, whatever is cut, folded and joined."""
+"""Networks of torchvision and timm keep the stock network's numbers at every layer, truncated, folded and fused."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from torch import Tensor, nn
 from torchvision.models import get_model
 
 from dreamvideo import ModelError
-from dreamvideo.dream.objective.terms import energy
+from dreamvideo.dream.objective.response import energy
 from dreamvideo.networks import network, torchvision_zoo
-from dreamvideo.networks.convolution import Rectified
-from dreamvideo.networks.cut import Stock, plan
+from dreamvideo.networks.convolution import ConvReLU
 from dreamvideo.networks.load import categories, default_layers, load_network, network_layers
 from dreamvideo.networks.network import Network
+from dreamvideo.networks.truncate import Stock, plan_truncation
 
 EXTRAS = {"init_weights": False, "transform_input": True}
 
 
 def stock(name: str) -> nn.Module:
-    """Return a network as torchvision has it, of random weights, its batch norms far from phase nothing."""
+    """Return a stock torchvision network with random weights, and batch norm statistics far from the initial ones."""
     torch.manual_seed(0)
     model = get_model(name, weights=None, **(EXTRAS if name in ("googlenet", "inception_v3") else {})).eval()
     for module in model.modules():
@@ -37,20 +37,20 @@ def stock(name: str) -> nn.Module:
     return model.requires_grad_(False)
 
 
-def heard(model: nn.Module, image: Tensor, layers: list[str]) -> dict[str, Tensor]:
-    """Return what a stock network puts out, by hooks; `relu_1` is what `relu` puts out when it is called again."""
+def hooked_outputs(model: nn.Module, image: Tensor, layers: list[str]) -> dict[str, Tensor]:
+    """Return a stock network's outputs, collected by hooks; `relu_1` is the output of the second call of `relu`."""
     calls: dict[str, list[Tensor]] = {}
     modules = dict(model.named_modules())
     handles = []
     for layer in layers:
         path = "" if layer == "logits" else layer if layer in modules else re.sub(r"_\d+$", "", layer)
 
-        def hear(module: nn.Module, args: Any, out: Tensor, path: str = path) -> None:
+        def collect(module: nn.Module, args: Any, out: Tensor, path: str = path) -> None:
             calls[path] = [*calls.get(path, []), out.clone()]
 
         if path not in calls:
             calls[path] = []
-            handles.append(modules[path].register_forward_hook(hear))
+            handles.append(modules[path].register_forward_hook(collect))
     model(image)
     for handle in handles:
         handle.remove()
@@ -61,16 +61,16 @@ def heard(model: nn.Module, image: Tensor, layers: list[str]) -> dict[str, Tenso
     return found
 
 
-def agree(network: Network, model: nn.Module, layers: list[str], image: Tensor) -> None:
-    """Assert that a network has the stock one's numbers at these layers, and leads the same gradient back."""
-    wanted = heard(model, (image - network.mean) / network.std, layers)
+def assert_same_numbers(network: Network, model: nn.Module, layers: list[str], image: Tensor) -> None:
+    """Assert that a network has the stock one's activations at these layers, and the same gradient at the image."""
+    wanted = hooked_outputs(model, (image - network.mean) / network.std, layers)
     ours = network(image)
     assert ours.keys() == set(layers)
     goals = []
     for layer in layers:
         there, here = wanted[layer], ours[layer]
         there = there[..., None, None] if there.ndim == 2 else there
-        there = there.permute(0, 3, 1, 2) if there.shape != here.shape else there  # Swin's channels stand last
+        there = there.permute(0, 3, 1, 2) if there.shape != here.shape else there  # Swin puts its channels last
         assert here.shape == there.shape, layer
         assert torch.allclose(here, there, atol=1e-6 * float(there.detach().abs().max())), layer
         goals.append([energy(out) / energy(there).detach() for out in (there, here)])
@@ -84,7 +84,7 @@ def picture(height: int = 80, width: int = 96) -> Tensor:
     return torch.rand(1, 3, height, width, dtype=torch.float64, generator=source, requires_grad=True)
 
 
-# A small member each: where to cut, how many rectifiers have a convolution before them there, and layers inside.
+# A small member of each: the layer to truncate at, how many convolutions are fused up to there, and layers inside.
 FAMILIES = {
     "alexnet": ("features.9", 4, ["features.6", "features.7"]),
     "convnext_tiny": ("features.3.1", 0, ["features.1.0.block.0", "features.1.0.block.3", "features.1.0"]),
@@ -113,20 +113,20 @@ FAMILIES = {
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_is_cut_folded_and_rectified_to_the_same_numbers(name: str, published: Published) -> None:
-    layer, rectified, inside = FAMILIES[name]
+def test_every_family_keeps_its_numbers_truncated_folded_and_fused(name: str, published: Published) -> None:
+    layer, fused, inside = FAMILIES[name]
     model = stock(name)
     published(model)
     image = picture()
     network = load_network(name, [layer], dtype=torch.float64)
-    assert sum(isinstance(m, Rectified) for m in network.body.modules()) == rectified
+    assert sum(isinstance(m, ConvReLU) for m in network.body.modules()) == fused
     assert not any(isinstance(m, nn.Linear) and m.out_features == 1000 for m in network.body.modules())
     model.double()
-    agree(network, model, [layer], image)
-    agree(load_network(name, [*inside, "logits"], dtype=torch.float64), model, [*inside, "logits"], image)
+    assert_same_numbers(network, model, [layer], image)
+    assert_same_numbers(load_network(name, [*inside, "logits"], dtype=torch.float64), model, [*inside, "logits"], image)
 
 
-def test_layers_go_by_the_names_of_keras_and_caffe(published: Published) -> None:
+def test_layers_have_their_keras_and_caffe_names_too(published: Published) -> None:
     for name, pairs in {
         "inception_v3": {"mixed2": "Mixed_5d", "mixed3": "Mixed_6a", "mixed5": "Mixed_6c", "mixed10": "Mixed_7c"},
         "googlenet": {
@@ -148,7 +148,7 @@ def test_layers_go_by_the_names_of_keras_and_caffe(published: Published) -> None
         assert len({float(found[own].sum()) for own in pairs.values()}) == len(pairs)
 
 
-def test_a_stage_and_the_block_it_ends_with_are_the_same(published: Published) -> None:
+def test_a_stage_and_its_last_block_are_the_same_layer(published: Published) -> None:
     published(stock("resnet18"))
     with torch.no_grad():
         found = load_network("resnet18", ["layer2", "layer2.1", "layer2.1.add"])(picture().float())
@@ -161,7 +161,7 @@ def test_a_stage_and_the_block_it_ends_with_are_the_same(published: Published) -
     ("name", "layers"),
     [(network.EMBEDDED, "blocks.2.expand blocks.2.depthwise"), ("mobilenet_v2", "features.3.conv.0 features.3.conv.1")],
 )
-def test_a_gradient_that_two_layers_share_is_spared(name: str, layers: str, published: Published) -> None:
+def test_a_gradient_shared_by_two_layers_is_not_overwritten(name: str, layers: str, published: Published) -> None:
     if name != network.EMBEDDED:
         published(stock(name))
     first, second = layers.split()
@@ -169,12 +169,12 @@ def test_a_gradient_that_two_layers_share_is_spared(name: str, layers: str, publ
     activations = load_network(name, [first, second])(image)
     weight = torch.randn(activations[first].shape, generator=torch.Generator().manual_seed(2))
     shared = ((activations[first] + activations[second]) * weight).sum()  # its gradient is one tensor for both
-    by_shot = ((activations[first] * weight) + (activations[second] * weight)).sum()
-    wanted, found = (torch.autograd.grad(goal, image, retain_graph=True)[0] for goal in (by_shot, shared))
+    separate = ((activations[first] * weight) + (activations[second] * weight)).sum()
+    wanted, found = (torch.autograd.grad(goal, image, retain_graph=True)[0] for goal in (separate, shared))
     assert float((found - wanted).norm()) < 1e-3 * float(wanted.norm())
 
 
-def test_weights_are_had_by_name(published: Published) -> None:
+def test_published_weights_are_chosen_by_name(published: Published) -> None:
     asked = published(stock("mobilenet_v2"))
     for weights in ("IMAGENET1K_V1", "IMAGENET1K_V2", ""):
         load_network("mobilenet_v2", ["features.3"], weights)
@@ -185,7 +185,7 @@ def test_weights_are_had_by_name(published: Published) -> None:
 
 
 def test_weights_bring_their_own_normalisation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torchvision_zoo, "_download", lambda kind, published: kind.blank())
+    monkeypatch.setattr(torchvision_zoo, "_download", lambda kind, published: kind.on_meta())
     for weights, wanted in (("IMAGENET1K_V1", [0.229, 0.224, 0.225]), ("IMAGENET1K_FEATURES", [1 / 255] * 3)):
         assert load_network("vgg16", ["features.3"], weights).std.flatten().tolist() == pytest.approx(wanted)
 
@@ -201,15 +201,25 @@ def test_weights_files_of_every_form_are_read(form: str, tmp_path: Path) -> None
         wrapped = {"wrapped.pt": {"state_dict": parallel, "epoch": 3}, "training.pth": {"model": state, "lr": 0.1}}
         torch.save(wrapped.get(form, state), tmp_path / form)
     network = load_network("mnasnet0_5", ["layers.8"], str(tmp_path / form), torch.float64)
-    agree(network, model.double(), ["layers.8"], picture())
+    assert_same_numbers(network, model.double(), ["layers.8"], picture())
 
 
-def test_densenets_published_file_fits_under_its_old_names(tmp_path: Path) -> None:
-    model = stock("densenet121")
-    old = {re.sub(r"(denselayer\d+\.\w+?)(\d)\.", r"\1.\2.", key): v for key, v in model.state_dict().items()}
-    assert "features.denseblock1.denselayer1.norm.1.weight" in old
-    torch.save(old, tmp_path / "w.pth")
-    load_network("densenet121", ["features.denseblock1"], str(tmp_path / "w.pth"))
+def test_densenets_published_file_loads_under_its_old_names(published: Published) -> None:
+    """Its keys are those of an older torchvision, which today's translates, too: its loader is the reference."""
+
+    class PublishedFile:
+        def state_dict(self) -> dict[str, Tensor]:
+            state = {k: v for k, v in stock("densenet121").state_dict().items() if not k.endswith("batches_tracked")}
+            return {re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)\.", r"\1.\2.", key): v for key, v in state.items()}
+
+    assert "features.denseblock1.denselayer1.norm.1.weight" in PublishedFile().state_dict()
+    asked = published(PublishedFile())  # type: ignore[arg-type]
+    reference = get_model("densenet121", weights="DEFAULT").eval().requires_grad_(False)
+    assert reference.features.denseblock1.denselayer1.norm2.running_var.std() > 0.1  # its own weights are loaded
+    layers = ["features.denseblock1", "features.denseblock1.denselayer2.norm2"]
+    network = load_network("densenet121", layers, dtype=torch.float64)
+    assert len(asked) == 2
+    assert_same_numbers(network, reference.double(), layers, picture())
 
 
 def test_wrong_safetensors_are_refused(tmp_path: Path) -> None:
@@ -223,20 +233,20 @@ def test_wrong_safetensors_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "layer", "told"),
+    ("name", "layer", "message"),
     [
         ("vit_b_16", "encoder.layers.encoder_layer_3", "does not take pictures of any size"),
         ("convnext_tiny", "features.1.0.features_1_0_layer_scale", "no map of channels"),
         ("resnet18", "layer3.0.bn9", "layer3.0.bn1"),
     ],
 )
-def test_what_cannot_be_dreamed_is_refused_before_anything_is_downloaded(name: str, layer: str, told: str) -> None:
-    with pytest.raises(ModelError, match=told) as error:
+def test_unusable_networks_and_layers_are_refused_before_any_download(name: str, layer: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message) as error:
         load_network(name, [layer])
     assert "\n" not in str(error.value)
 
 
-def test_a_picture_too_small_for_a_layer_is_told(published: Published, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_picture_too_small_for_a_layer_is_reported(published: Published, capfd: pytest.CaptureFixture[str]) -> None:
     published(stock("alexnet"))
     network = load_network("alexnet", ["features.12"])
     with pytest.raises(ModelError, match=r"32×20.*--size"):
@@ -244,12 +254,19 @@ def test_a_picture_too_small_for_a_layer_is_told(published: Published, capfd: py
     assert capfd.readouterr().err == ""
 
 
-def test_layers_worth_showing() -> None:
+def test_memory_that_runs_out_on_a_small_picture_is_not_blamed_on_its_size() -> None:
+    class Body(nn.Module):
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory")
+
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        Network("any", Body(), [0.5] * 3, [0.5] * 3)(torch.rand(1, 3, 20, 32))
+
+
+def test_network_layers_lists_blocks_and_nonlinearities() -> None:
     blocks = [f"layer{stage}.{i}" for stage, count in ((1, 3), (2, 4), (3, 6), (4, 3)) for i in range(count)]
     assert network_layers("resnet50") == ["relu", *blocks]
-    assert network_layers("vgg11") == [
-        f"features.{i}" for i in (1, 4, 7, 9, 12, 14, 17, 19)
-    ]  # behind every convolution
+    assert network_layers("vgg11") == [f"features.{i}" for i in (1, 4, 7, 9, 12, 14, 17, 19)]  # after every convolution
     inception = [f"inception{block}" for block in ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")]
     assert network_layers("googlenet") == ["conv1", "conv2", "conv3", *inception]
     assert len(network_layers("resnet152")) == 40
@@ -261,14 +278,14 @@ def test_a_network_without_default_layers_names_some_of_its_own() -> None:
         default_layers("efficientnet_b0")
 
 
-def test_categories_are_imagenets() -> None:
+def test_categories_are_those_of_imagenet() -> None:
     names = categories()
     assert len(names) == 1000
     assert (names[84], names[281], names[967]) == ("peacock", "tabby", "espresso")
 
 
 class Untraceable(nn.Module):
-    """A network that goes by its picture's shape: it has no graph."""
+    """A network whose computation depends on the picture's shape: it cannot be traced."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -278,17 +295,17 @@ class Untraceable(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.first(x)
-        for _ in range(x.shape[1] // 8):  # as often as torch.fx cannot know
+        for _ in range(x.shape[1] // 8):  # a number of times that torch.fx cannot know
             x = self.second(x)
         self.done += 1
         return x.mean((2, 3))
 
 
-def test_a_network_that_cannot_be_traced_is_listened_to() -> None:
+def test_a_network_that_cannot_be_traced_is_hooked() -> None:
     torch.manual_seed(0)
     made = Untraceable()
     whole = Stock("untraceable", Untraceable)
-    body = plan(whole, ["first.0", "first", "logits"]).cut(made)
+    body = plan_truncation(whole, ["first.0", "first", "logits"]).apply(made)
     x = picture().float()
     found = body(x)
     assert found["first.0"].min() < 0
@@ -296,11 +313,11 @@ def test_a_network_that_cannot_be_traced_is_listened_to() -> None:
     assert torch.equal(found["logits"][..., 0, 0], made.second(found["first"]).mean((2, 3)))
     assert torch.autograd.grad(found["first"].sum(), x)[0].abs().max() > 0
     other = Untraceable()
-    plan(whole, ["first"]).cut(other)(x)
-    assert other.done == 0  # stopped where nothing deeper is wanted
+    plan_truncation(whole, ["first"]).apply(other)(x)
+    assert other.done == 0  # stopped after the deepest wanted layer
 
 
-def test_networks_of_timm(tmp_path: Path) -> None:
+def test_timm_networks_keep_their_numbers(tmp_path: Path) -> None:
     timm = pytest.importorskip("timm")
     torch.manual_seed(0)
     for name, layers in {
@@ -314,11 +331,11 @@ def test_networks_of_timm(tmp_path: Path) -> None:
         safetensors.torch.save_file(model.state_dict(), tmp_path / "w.safetensors")
         network = load_network(f"timm:{name}", layers, str(tmp_path / "w.safetensors"), torch.float64)
         assert network.mean.flatten().tolist() == pytest.approx(model.pretrained_cfg["mean"])
-        agree(network, model.double(), layers, picture())
+        assert_same_numbers(network, model.double(), layers, picture())
         assert network_layers(f"timm:{name}")[-1] in ("layer4.0", "bn2.act")
 
 
-def test_timm_is_asked_for_where_it_is_missing_and_names_are_helped_with(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_timm_and_unknown_names_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     timm = pytest.importorskip("timm")
     with pytest.raises(ModelError, match=r"did you mean resnet18\.a1_in1k"):
         load_network("timm:resnet18.a1_in2k", ["layer3"])

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..errors import DreamError
+from ..errors import DreamError, is_out_of_memory
 from . import help_page, render
 from .batch import batch
 from .curves import curves
@@ -110,7 +110,6 @@ def _message(error: Exception) -> str:
     """Return what an error says to the user, without a traceback."""
     if isinstance(error, DreamError):
         return str(error)
-    from ..dream.memory import is_out_of_memory
 
     if is_out_of_memory(error):
         return "out of memory: take a smaller --size"

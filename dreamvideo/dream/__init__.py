@@ -1,1 +1,1 @@
-"""ONE IMAGE: octaves, gradient ascent, objectives, guides, tiles, memory. Nothing here knows of time."""
+"""Dreams one image: octaves, gradient ascent, objectives, guides, tiles and memory. Nothing here knows of time."""

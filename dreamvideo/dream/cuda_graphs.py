@@ -1,4 +1,4 @@
-"""On a GPU, an ascent step is some two hundred small kernels: recorded once, they are started with one call."""
+"""Records an ascent step as a CUDA graph: its two hundred small kernels are then started by a single call."""
 
 from __future__ import annotations
 
@@ -12,63 +12,64 @@ Step = Callable[..., Tensor]
 
 
 class GraphCache:
-    """Steps that are recorded as CUDA graphs, one for every size of picture, for as long as their aim stays the same.
+    """Steps recorded as CUDA graphs, one per size of picture, valid for one objective and its settings.
 
-    A step is recorded when it is asked for the second time: a single picture never pays for it, nor does a film whose
-    aim is another on every frame.
+    A step is recorded when it is requested for the second time: so neither a single picture pays for a recording, nor
+    a film whose objective changes on every frame.
     """
 
     def __init__(self) -> None:
-        self._aim: Hashable = None
-        self._asked: set[Hashable] = set()
+        self._settings: Hashable = None
+        self._requested: set[Hashable] = set()
         self._recorded: dict[Hashable, Step] = {}
         self._pool: Any = None
 
-    def of(self, step: Step, aim: Hashable, kind: Hashable, *examples: Tensor) -> Step:
+    def get(self, step: Step, settings: Hashable, kind: Hashable, *examples: Tensor) -> Step:
         """Return a step, recorded where that pays.
 
         Args:
-            step: from tensors to a tensor; it never waits for the GPU, and depends on nothing else that changes.
-            aim: what it depends on beside: once that is another, all that is recorded is forgotten.
-            kind: which of the steps of one aim it is.
-            examples: tensors of the shapes that it takes.
+            step: from tensors to a tensor; it never waits for the GPU, and depends on nothing else but `settings`.
+            settings: what the step depends on besides its arguments: when they change, all recordings are dropped.
+            kind: which of the steps with the same settings it is.
+            examples: tensors of the shapes of its arguments.
         """
-        if aim != self._aim:
-            self._aim, self._asked, self._recorded, self._pool = aim, set(), {}, None  # a pool goes with its graphs
+        if settings != self._settings:
+            self._settings, self._requested, self._recorded = settings, set(), {}
+            self._pool = None  # a memory pool is freed with its graphs
         key = (kind, *(example.shape for example in examples))
-        if key in self._asked and key not in self._recorded:
+        if key in self._requested and key not in self._recorded:
             self._pool = self._pool or torch.cuda.graph_pool_handle()
             try:
                 self._recorded[key] = record(step, self._pool, *examples)
-            except torch.OutOfMemoryError:  # a recording keeps its memory: without one there may be enough
+            except torch.OutOfMemoryError:  # a graph keeps its memory: without one, the step may still fit
                 self._recorded[key] = step
-        self._asked.add(key)
+        self._requested.add(key)
         return self._recorded.get(key, step)
 
 
 def record(step: Step, pool: Any, *examples: Tensor) -> Step:
-    """Return a step that replays what a step does, for tensors of the shapes of `examples`.
+    """Return a function that replays a step, recorded on tensors of the shapes of `examples`.
 
-    Recordings of one memory `pool` share their room: what one returns is copied out before another is replayed.
+    Graphs of one memory `pool` share their memory: each result is copied before another graph is replayed.
 
-    Source: CUDA graphs, as PyTorch's notes on them describe their capture.
+    Source: the notes on CUDA graphs in PyTorch's documentation.
     """
-    taken = [example.clone() for example in examples]
-    with torch.cuda.device(examples[0].device):  # which need not be the first
-        scratch = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        scratch.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(scratch):  # what libraries set up at their first call cannot be recorded
-            step(*taken)
-        torch.cuda.current_stream().wait_stream(scratch)
+    inputs = [example.clone() for example in examples]
+    with torch.cuda.device(examples[0].device):  # which need not be the default one
+        warm_up = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        warm_up.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(warm_up):  # what libraries set up on their first call cannot be recorded
+            step(*inputs)
+        torch.cuda.current_stream().wait_stream(warm_up)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=pool):
-            put = step(*taken)
+            output = step(*inputs)
 
-    def replay(*given: Tensor) -> Tensor:
-        for place, value in zip(taken, given, strict=True):
-            place.copy_(value)
-        with torch.cuda.device(put.device):
+    def replay(*arguments: Tensor) -> Tensor:
+        for recorded, argument in zip(inputs, arguments, strict=True):
+            recorded.copy_(argument)
+        with torch.cuda.device(output.device):
             graph.replay()
-            return put.clone()
+            return output.clone()
 
     return replay

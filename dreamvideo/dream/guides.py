@@ -1,47 +1,81 @@
-"""Guides: pictures and films beside the one that is dreamed, which the dream is led by."""
+"""Guides: pictures and films whose features the dream is led by."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
+import torch
 from torch import Tensor
 
-from ..media.pixels import Pixels
+from ..media.pixels import Pixels, to_tensor
 from ..media.synced_reader import SyncedReader
+from ..networks.network import Network
+from .octaves import resize
 
-Features = Mapping[str, Tensor]  # what a picture holds at every place of every layer, (C, places)
+MAX_SIDE = 448  # px; a larger guide is made smaller before the network sees it
+
+Features = Mapping[str, Tensor]  # per layer, the activations at every place of a picture, (C, places)
+
+
+def guide_features(network: Network, pixels: Pixels) -> dict[str, Tensor]:
+    """Return a guide picture's features: for each of the network's layers, (C, places).
+
+    Args:
+        network: truncated at the layers of the objective.
+        pixels: RGB (H, W, 3), 8 or 16 bits.
+    """
+    image = to_tensor(pixels, network.mean.device)[None]
+    scale = MAX_SIDE / max(image.shape[-2:])
+    size = [max(round(side * scale), 1) for side in image.shape[-2:]]
+    with torch.no_grad():
+        activations = network(resize(image, size if scale < 1 else image.shape[-2:]))
+    return {name: activation[0].float().flatten(1) for name, activation in activations.items()}
+
+
+class Guide:
+    """One guide, whose features are computed once for every picture it shows.
+
+    Args:
+        reader: of the picture or film.
+        features_of: computes a picture's features.
+    """
+
+    def __init__(self, reader: SyncedReader, features_of: Callable[[Pixels], Features]):
+        self.reader, self._features_of = reader, features_of
+        self._last: tuple[Pixels, Features] | None = None
+
+    def at(self, time: Fraction) -> Features:
+        """Return the features of the picture that the guide shows at a time, s."""
+        pixels = self.reader.at(time)
+        if self._last is None or self._last[0] is not pixels:  # the reader returns the same object for the same picture
+            self._last = pixels, self._features_of(pixels)
+        return self._last[1]
 
 
 class Guides:
-    """What guides hold, by their paths: of a film, what it shows at the same time as the one that is dreamed.
+    """The guides of a recipe, synced with the film that is dreamed.
 
     Args:
         paths: of pictures and films.
-        look: tells what a picture holds, RGB (H, W, 3).
+        features_of: computes a picture's features, as `guide_features` does.
         rate: frames per second of the film that is dreamed.
         begins: s into its source at which it begins.
 
     Raises:
-        SourceError: one cannot be read.
+        SourceError: a guide cannot be read.
     """
 
-    def __init__(self, paths: list[str], look: Callable[[Pixels], Features], rate: Fraction, begins: Fraction):
-        self._look, self._begins = look, begins
-        self._films = {path: SyncedReader(path, rate) for path in paths}
-        self._seen: dict[str, tuple[Pixels, Features]] = {}  # the last picture of each, and what it holds
+    def __init__(self, paths: list[str], features_of: Callable[[Pixels], Features], rate: Fraction, begins: Fraction):
+        self._guides = {path: Guide(SyncedReader(path, rate), features_of) for path in paths}
+        self._begins = begins
 
     def at(self, time: Fraction, weights: Mapping[str, float]) -> dict[str, tuple[Features, float]]:
-        """Return what the guides of some weight hold at a moment of the film, s, and their weights."""
-        return {path: (self._features(path, time + self._begins), weight) for path, weight in weights.items() if weight}
+        """Return the features and weights, by path, of the guides whose weight is not 0 at a time of the film, s."""
+        moment = time + self._begins
+        return {path: (self._guides[path].at(moment), weight) for path, weight in weights.items() if weight}
 
     def close(self) -> None:
-        """Stop reading; the next moment that is asked for opens them again."""
-        for film in self._films.values():
-            film.close()
-
-    def _features(self, path: str, time: Fraction) -> Features:
-        shown = self._films[path].at(time)
-        if path not in self._seen or self._seen[path][0] is not shown:
-            self._seen[path] = shown, self._look(shown)
-        return self._seen[path][1]
+        """Close the files; the next `at` opens them again."""
+        for guide in self._guides.values():
+            guide.reader.close()

@@ -1,4 +1,4 @@
-"""The memory a render lives in."""
+"""The memory budget of a render: how much frames and ascent steps may take."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import torch
 
 from ..errors import RecipeError, shortened
 
-SHARE = 0.7  # of the machine's memory, that is made use of
-HELD = 0.9e9  # bytes that a process holds beside what its frames take, where it is one of several
-LEAST = 2.0**30  # bytes that each of several has at least, on a machine of many cores with little memory
-STEP = 2**28  # bytes that what is held is rounded up to, so that it is the same in every run
+SHARE = 0.7  # of the machine's or GPU's memory that is used by default
+WORKER_OVERHEAD = 0.9e9  # bytes that a worker process takes besides its frames and ascent steps
+LEAST_BUDGET = 2.0**30  # bytes of each worker, on a machine of many cores with little memory
+ROUNDING = 2**28  # bytes that the memory in use is rounded up to, so that the budget is the same in every run
 MMAP_MAX, TRIM_THRESHOLD = -4, -1  # of glibc's mallopt(3)
 
 
 @functools.cache
 def keep_freed_pages() -> None:
-    """Let the process use the memory it has freed again, instead of giving it back and asking for it anew.
+    """Let this process keep and reuse the memory it frees, instead of returning it to the system.
 
-    glibc takes every block above 32 MiB from the system and gives it back when it is freed. A pass of a network over a
-    large frame allocates dozens of these, and having them handed out, zeroed, page by page costs a third of its time.
-    Where there is another libc, nothing is changed.
+    glibc maps every block above 32 MiB anew, and unmaps it when it is freed. A network's pass over a large frame
+    allocates dozens of these, and the system's zeroing them page by page takes a third of the time. With another libc
+    nothing changes. The setting is one of the whole process.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
@@ -36,10 +36,10 @@ def keep_freed_pages() -> None:
 
 
 def parse_memory(text: str) -> float:
-    """Return bytes from `4GB`, `800MB` or `auto`, which is infinite.
+    """Return the bytes meant by `4GB`, `800MB` or `auto`, which is infinite.
 
     Raises:
-        RecipeError: anything else.
+        RecipeError: the text is none of these.
     """
     if text == "auto":
         return math.inf
@@ -50,49 +50,45 @@ def parse_memory(text: str) -> float:
 
 
 def memory_budget(text: str, device: torch.device) -> tuple[float, float]:
-    """Return the bytes that frames and ascent steps may take, now that all else is loaded, and those that are held.
+    """Return the bytes that frames and ascent steps may take, and those already in use; call it once all is loaded.
 
     Args:
-        text: what the whole process may take, or on a GPU, all of it there; `auto` for most of what the machine has,
-            not of what is free: a render must not come out otherwise because something else was running.
-        device: where the network is.
+        text: what the whole process may take, or on a GPU, all of it there; `auto` for most of the machine's memory,
+            whether free or not: the dream must not depend on what else is running.
+        device: the network's.
 
     Raises:
-        RecipeError: it cannot be read, or is all taken.
+        RecipeError: the text cannot be read, or more is in use already.
     """
     limit = parse_memory(text)
     if device.type == "cuda":
         return min(limit, SHARE * torch.cuda.get_device_properties(device).total_memory), 0.0
-    held = math.ceil(psutil.Process().memory_info().rss / STEP) * STEP
-    room = min(limit, SHARE * psutil.virtual_memory().total) - held
-    if room <= 0:
-        raise RecipeError(f"--memory {text} is taken before the first frame: give at least {held / 1e9 + 0.5:.1f}GB")
-    return room, held
+    used = math.ceil(psutil.Process().memory_info().rss / ROUNDING) * ROUNDING
+    budget = min(limit, SHARE * psutil.virtual_memory().total) - used
+    if budget <= 0:
+        raise RecipeError(f"--memory {text} is used up before the first frame: give at least {used / 1e9 + 0.5:.1f}GB")
+    return budget, used
 
 
 def worker_budget(text: str, device: torch.device, threads: int) -> float:
-    """Return the bytes that frames and ascent steps may take in each of the processes that a machine is shared by.
+    """Return the bytes that frames and ascent steps may take in each of the worker processes that share a machine.
 
-    A machine has one for as many cores as it has threads, whether they are at work or not: how many there are must not
-    change the dream.
+    A machine is taken to run one worker per `threads` cores, however many are at work: their number must not change
+    the dream.
 
     Args:
-        text, device: see `left`; `text` is for each.
-        threads: of each.
+        text: what each worker may take, as in `memory_budget`.
+        device: the network's.
+        threads: of each worker.
 
     Raises:
-        RecipeError: it cannot be read, or is all taken.
+        RecipeError: the text cannot be read, or is less than a worker takes without a frame.
     """
     if device.type == "cuda":
         return memory_budget(text, device)[0]
     limit = parse_memory(text)
-    if limit <= HELD:
-        raise RecipeError(f"--memory {text} is taken before the first frame: give at least {HELD / 1e9 + 0.5:.1f}GB")
-    part = SHARE * psutil.virtual_memory().total * threads / (os.cpu_count() or 1)
-    return min(limit - HELD, max(part - HELD, LEAST))
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether an error says that memory, of the machine or of a GPU, is all taken."""
-    words = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(word in str(error) for word in words)
+    if limit <= WORKER_OVERHEAD:
+        least = WORKER_OVERHEAD / 1e9 + 0.5
+        raise RecipeError(f"--memory {text} is used up before the first frame: give at least {least:.1f}GB")
+    share = SHARE * psutil.virtual_memory().total * threads / (os.cpu_count() or 1)
+    return min(limit - WORKER_OVERHEAD, max(share - WORKER_OVERHEAD, LEAST_BUDGET))

@@ -152,8 +152,8 @@ def _estimate(engine: Engine, frame: Frame, setup: Setup, output: str, kind: str
         network=f"{recipe.network.model} in {_precision(engine)} on {engine.device}",
         tiles=len(parts),
         memory=engine.base_memory
-        + dreamer.beside * info.width * info.height
-        + dreamer.appetite.of(max(t.pixels for t in parts)),
+        + dreamer.overhead * info.width * info.height
+        + dreamer.memory_per_pixel.of(max(t.pixels for t in parts)),
         allowed=engine.base_memory + dreamer.memory_budget,
         first=first,
         each=(first, first) if alone else (later[0], later[1]),

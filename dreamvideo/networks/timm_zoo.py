@@ -1,4 +1,4 @@
-"""timm's networks (PyTorch Image Models), as `timm:resnet18.a1_in1k`."""
+"""Networks of timm (PyTorch Image Models), named like `timm:resnet18.a1_in1k`."""
 
 from __future__ import annotations
 
@@ -12,39 +12,48 @@ from typing import Any
 from torch import nn
 
 from ..errors import ModelError
-from .cut import Stock, plan
 from .layer_names import nearest
 from .network import Network
-from .weights import fit, read_weights
+from .truncate import Stock, plan_truncation
+from .weights import load_weights, read_weights
 
 PREFIX = "timm:"
 
 
 def load_timm(name: str, layers: list[str], weights: str) -> Network:
-    """Return a network of timm, cut after the deepest of `layers`; `weights` is a file, or empty to download."""
+    """Return a network of timm, truncated after the deepest of `layers`.
+
+    Args:
+        name: with the prefix "timm:".
+        layers: by module path, or node of its graph.
+        weights: a weights file; empty to download the published weights.
+
+    Raises:
+        ModelError: timm is missing, a name or layer does not exist, or the weights cannot be had.
+    """
     kind = stock(name)
-    cut = plan(kind, layers)
+    truncation = plan_truncation(kind, layers)
     model = _with_own_weights(kind, weights) if weights else _download(name)
     about = model.pretrained_cfg
-    return Network(name, cut.cut(_split(model)), about["mean"], about["std"])
+    return Network(name, truncation.apply(_split_norms(model)), about["mean"], about["std"])
 
 
 def stock(name: str) -> Stock:
-    """Return a network of timm as it comes.
+    """Return a stock network of timm.
 
     Raises:
-        ModelError: timm is missing, or has none of this name.
+        ModelError: timm is missing, or has no network of this name.
     """
     library = _library()
     known = library.list_models() + library.list_pretrained()
-    called = name.removeprefix(PREFIX)
-    if called not in known:
-        raise ModelError(f"timm has no network {called!r}{nearest(called, known)}")
+    own_name = name.removeprefix(PREFIX)
+    if own_name not in known:
+        raise ModelError(f"timm has no network {own_name!r}{nearest(own_name, known)}")
     layers = library.layers
-    # batch norms are taken by_shot from the nonlinearities they carry, so that they can be folded
+    # BatchNormAct2d must not be a leaf: it is split, so that its batch norm can be folded
     leaves = [module for module in layers.get_notrace_modules() if module is not layers.BatchNormAct2d]
-    build = functools.partial(library.create_model, called)
-    return Stock(name, lambda: _split(build()), leaves, layers.get_notrace_functions())
+    build = functools.partial(library.create_model, own_name)
+    return Stock(name, lambda: _split_norms(build()), leaves, layers.get_notrace_functions())
 
 
 def _library() -> Any:
@@ -57,18 +66,18 @@ def _library() -> Any:
 
 def _download(name: str) -> Any:
     try:
-        with _quiet():
+        with _quiet_hub():
             return _library().create_model(name.removeprefix(PREFIX), pretrained=True)
     except Exception as error:  # the hub's client raises its own, its transport's, and the system's
-        told = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ModelError(
-            f"the weights of {name} could not be downloaded ({told}): bring the file yourself with --weights FILE"
+            f"the weights of {name} could not be downloaded ({reason}): bring the file yourself with --weights FILE"
         ) from error
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the hub's client from telling of every try and bar: what came of it is told in one line."""
+def _quiet_hub() -> Iterator[None]:
+    """Silence the hub's client, which logs every attempt; an error is reported in one line instead."""
     from huggingface_hub.utils.logging import get_verbosity, set_verbosity
 
     usual = get_verbosity()
@@ -81,12 +90,12 @@ def _quiet() -> Iterator[None]:
 
 def _with_own_weights(kind: Stock, weights: str) -> Any:
     model = _library().create_model(kind.name.removeprefix(PREFIX))
-    fit(model, read_weights(weights), weights)
+    load_weights(model, read_weights(weights), weights)
     return model
 
 
-def _split(model: nn.Module) -> nn.Module:
-    """Take every batch norm with a nonlinearity of its own by_shot, into `norm` and `act`; return the network."""
+def _split_norms(model: nn.Module) -> nn.Module:
+    """Split every batch norm that contains a nonlinearity into `norm` and `act`; return the network."""
     joined: Any = _library().layers.BatchNormAct2d
     for module in list(model.modules()):
         for name, child in module.named_children():

@@ -1,4 +1,4 @@
-"""torchvision's networks by name."""
+"""torchvision's networks by name, with their published weights or a file of one's own."""
 
 from __future__ import annotations
 
@@ -9,28 +9,31 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import ModelError
-from .cut import Stock, plan
 from .layer_names import nearest
 from .network import EMBEDDED, Network
-from .weights import fit, read_weights
+from .truncate import Stock, plan_truncation
+from .weights import load_weights, read_weights
 
-# GoogLeNet and Inception carry training-only classifiers, and undo the normalisation they were not trained with.
+# GoogLeNet and Inception have classifiers for training only, and convert ImageNet's usual normalisation into their own.
 EXTRAS = {"aux_logits": False, "init_weights": False, "transform_input": True}
 AUXILIARY = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
 
 
 def load_torchvision(name: str, layers: list[str], weights: str) -> Network:
-    """Return a torchvision network, cut after the deepest of `layers`.
+    """Return a torchvision network, truncated after the deepest of `layers`.
 
     Args:
         name: as torchvision calls it.
-        layers: by module path, or step of its graph.
-        weights: empty for the best that torchvision offers, the name of others like "IMAGENET1K_V1", or a file.
+        layers: by module path, or node of its graph.
+        weights: empty for torchvision's default, the name of others it offers like "IMAGENET1K_V1", or a file.
+
+    Raises:
+        ModelError: a name or layer does not exist, or the weights cannot be read, do not fit, or cannot be downloaded.
     """
     import torchvision.models as zoo
 
     kind = stock(name)
-    cut = plan(kind, layers)
+    truncation = plan_truncation(kind, layers)
     offered = zoo.get_model_weights(name)
     published = offered.__members__.get(weights) or offered.DEFAULT
     if weights and weights not in offered.__members__:
@@ -38,14 +41,14 @@ def load_torchvision(name: str, layers: list[str], weights: str) -> Network:
     else:
         model = _download(kind, published)
     transforms = published.transforms()
-    return Network(name, cut.cut(model), transforms.mean, transforms.std)
+    return Network(name, truncation.apply(model), transforms.mean, transforms.std)
 
 
 def stock(name: str) -> Stock:
-    """Return a torchvision network as it comes.
+    """Return a stock torchvision network.
 
     Raises:
-        ModelError: there is none of this name.
+        ModelError: torchvision has no network of this name.
     """
     import torchvision.models as zoo
 
@@ -57,26 +60,26 @@ def _download(kind: Stock, published: Any) -> nn.Module:
     try:
         state = published.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except Exception as error:  # no network, a bad checksum, or a file in the cache that holds more than tensors
-        told = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModelError(
-            f"the weights of {kind.name} could not be downloaded from {published.url} ({told}): bring the file "
+            f"the weights of {kind.name} could not be downloaded from {published.url} ({reason}): bring the file "
             f"yourself with --weights FILE.pth, or use the embedded network with --model {EMBEDDED}"
         ) from error
-    return _fitted(kind, state, published.url)
+    return _loaded(kind, state, published.url)
 
 
 def _with_own_weights(kind: Stock, weights: str, offered: list[str]) -> nn.Module:
     if re.fullmatch("[A-Z][A-Z0-9_]*", weights) and not Path(weights).exists():
         raise ModelError(f"{kind.name} has no weights {weights!r}: there are {', '.join(offered)}, or name a file")
-    return _fitted(kind, read_weights(weights), weights)
+    return _loaded(kind, read_weights(weights), weights)
 
 
-def _fitted(kind: Stock, state: dict[str, Tensor], path: str) -> nn.Module:
+def _loaded(kind: Stock, state: dict[str, Tensor], path: str) -> nn.Module:
     state = {k: v for k, v in state.items() if not k.startswith(AUXILIARY.get(kind.name, "\0"))}
-    if kind.name.startswith("densenet"):  # the published files are older than the names
+    if kind.name.startswith("densenet"):  # its published files have the names of an older version
         state = {re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", k): v for k, v in state.items()}
     model = kind.build()
-    fit(model, state, path)
+    load_weights(model, state, path)
     return model
 
 
@@ -88,7 +91,7 @@ def categories() -> list[str]:
 
 
 def check_network(name: str) -> None:
-    """Raise a ModelError that names the nearest networks if there is none of this name."""
+    """Raise a ModelError that suggests similar names if no network is called this."""
     import torchvision.models as zoo
 
     names = [EMBEDDED, *zoo.list_models(module=zoo)]

@@ -1,4 +1,4 @@
-"""Weights out of files: read without running anything that is in them, and refused where they do not fit."""
+"""Weights files: read without running any code they contain, and refused where they do not fit the network."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor, nn
 
 from ..errors import ModelError
 
-WRAPPERS = ("state_dict", "model")  # under which training scripts keep the weights, beside other things
+WRAPPERS = ("state_dict", "model")  # keys under which training scripts store the weights, next to other things
 
 
 def read_weights(path: str) -> dict[str, Tensor]:
-    """Read a state dict, of PyTorch or in safetensors, without unpickling anything but tensors.
+    """Read a state dict saved by PyTorch or as safetensors, unpickling nothing but tensors.
 
-    One that a training script has wrapped, as {"state_dict": …} or {"model": …}, is unwrapped; so are its names, where
-    each begins with "module." (of a network trained on several GPUs).
+    A state dict that a training script wrapped, as {"state_dict": …} or {"model": …}, is unwrapped; the prefix
+    "module." of a network trained on several GPUs is removed.
 
     Raises:
-        ModelError: the file is missing or is no state dict.
+        ModelError: the file is missing or holds no state dict.
     """
     if not Path(path).is_file():
         raise ModelError(f"the weights file {path} does not exist")
@@ -47,7 +47,7 @@ def _read(path: str) -> object:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def fit(model: nn.Module, state: dict[str, Tensor], path: str) -> None:
+def load_weights(model: nn.Module, state: dict[str, Tensor], path: str) -> None:
     """Copy a state dict into a module.
 
     Raises:

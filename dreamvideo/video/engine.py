@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -13,12 +14,12 @@ from ..curves.animate import Animation, FrameNumbers
 from ..curves.timeline import Timeline
 from ..curves.weights import split_guides
 from ..dream import memory, tiles
-from ..dream.guides import Guides
+from ..dream.guides import Guides, guide_features
 from ..dream.objective.objective import Objective
-from ..dream.octaves import Dreamer, resize
+from ..dream.octaves import Dreamer
 from ..finish.composite import composite
 from ..finish.mask import Mask, has_mask
-from ..media.pixels import Pixels, to_device, to_tensor
+from ..media.pixels import to_device, to_tensor
 from ..media.readers.frame import DEFAULT_RATE, Frame
 from ..networks.device import PRECISIONS, pick_device, pick_precision
 from ..networks.load import load_network
@@ -31,8 +32,6 @@ from .outpaint import Outpainter
 from .shots import Rule, shot_rule
 from .state import State, TrackerState
 from .tracker import TrackedFrame, Tracker
-
-GUIDE_SIDE = 448  # px; guides are looked at no larger
 
 OnOctave = Callable[[int, Tensor], None]  # is told a frame's number and its dream at one octave's size, (3, h, w)
 
@@ -94,16 +93,9 @@ class Engine:
 
     def _read_guides(self) -> None:
         if paths := [path for path, _ in split_guides(self.recipe.network.guide)]:
-            self._objective.guides = Guides(paths, self._features, self.timeline.rate, self.timeline.source_start)
-
-    def _features(self, pixels: Pixels) -> dict[str, Tensor]:
-        """Return the activations of a guide's picture at every place of every layer, (C, places)."""
-        image = to_tensor(pixels, self.device)[None]
-        scale = GUIDE_SIDE / max(image.shape[-2:])
-        size = [max(round(side * scale), 1) for side in image.shape[-2:]]
-        with torch.no_grad():
-            activations = self.network(resize(image, size if scale < 1 else image.shape[-2:]))
-        return {name: activation[0].float().flatten(1) for name, activation in activations.items()}
+            self._objective.guides = Guides(
+                paths, functools.partial(guide_features, self.network), self.timeline.rate, self.timeline.source_start
+            )
 
     def close(self) -> None:
         """Close the films that are read along with the frames (mask, guides); the next frame opens them again."""

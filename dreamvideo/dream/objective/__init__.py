@@ -1,1 +1,1 @@
-"""What gradient ascent maximises: layers, channels, classes and guides, each with a weight."""
+"""What gradient ascent maximises: a weighted sum of layers, channels, classes and guides."""

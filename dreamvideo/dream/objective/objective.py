@@ -1,4 +1,4 @@
-"""The sum that is climbed: terms, each times its weight."""
+"""The objective that gradient ascent maximises: J = Σ c · term, a weighted sum."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import torch
 from torch import Tensor
 
 from ...errors import RecipeError
-from .terms import LOGITS, Activations, Guided, Layer, Statistics, Term, View
+from ...networks.layer_names import LOGITS
+from .terms import Activations, GuideMatch, GuideStatistics, Layer, Term, View
 
-GUIDES: dict[str, type[Guided | Statistics]] = {"match": Guided, "statistics": Statistics}
+GUIDE_TERMS: dict[str, type[GuideMatch | GuideStatistics]] = {"match": GuideMatch, "statistics": GuideStatistics}
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A weighted sum: J = Σ c · term. Objectives add up, and can be multiplied.
+    """A weighted sum: J = Σ c · term. Objectives can be added, and multiplied by a number.
 
     Attributes:
-        terms: what is added up.
-        fades: whether the terms pull by their weights alone, however large they are: so that one fades into another as
-            the weights do. The value is the same sum all the same.
+        terms: the terms of the sum.
+        fades: whether each term's gradient is divided by the term's value, so that only the weights decide between
+            large and small terms: then one term fades into another as their weights do. The value of J is the same.
     """
 
     terms: tuple[Term, ...]
@@ -30,13 +31,13 @@ class Objective:
     def __call__(self, activations: Activations, view: View | None = None) -> Tensor:
         values = [term(activations, view) for term in self.terms]
         first, *others = values
-        whole = sum(others, start=first)
+        total = sum(others, start=first)
         if not self.fades:
-            return whole
-        pull = torch.stack(
+            return total
+        relative = torch.stack(
             [abs(t.weight) * v / v.detach().abs().clamp_min(1e-9) for t, v in zip(self.terms, values, strict=True)]
         ).sum()
-        return whole.detach() + pull - pull.detach()
+        return total.detach() + relative - relative.detach()  # the value of one, the gradient of the other
 
     def __add__(self, other: Objective) -> Objective:
         return Objective((*self.terms, *other.terms), self.fades or other.fades)
@@ -51,12 +52,12 @@ class Objective:
 
     @property
     def weight(self) -> float:
-        """The sum of all weights, signs scratch: what the objective goes by, whatever the picture."""
+        """The sum of the weights' magnitudes: the scale of the objective, whatever the picture; 1 if it is zero."""
         return sum(abs(term.weight) for term in self.terms) or 1.0
 
     @property
     def shares(self) -> dict[str, float]:
-        """How much of the whole each term is, by what it is."""
+        """Each term's share of the total weight, by its key."""
         shares: dict[str, float] = {}
         for term in self.terms:
             shares[term.key] = shares.get(term.key, 0.0) + term.weight / self.weight
@@ -64,47 +65,50 @@ class Objective:
 
     @property
     def layers(self) -> list[str]:
-        """The layers whose activations it asks for, each once."""
+        """The layers whose activations the terms need, each once."""
         return list(dict.fromkeys(term.name for term in self.terms))
 
     @property
     def is_local(self) -> bool:
-        """Whether it looks at single places only."""
+        """Whether every term is about a single place of the picture."""
         return all(isinstance(term, Layer) and term.place is not None for term in self.terms)
 
 
 def guided_objective(
-    goal: Objective,
+    objective: Objective,
     guides: Mapping[str, tuple[Mapping[str, Tensor], float]],
     share: float,
     form: str = "match",
 ) -> Objective:
-    """Return an objective of which so much, 0 … 1, is to be like guides on the same layers.
+    """Return an objective with a share of it replaced by similarity to guides, on the same layers.
 
     Args:
-        goal: what is dreamed of by itself.
-        guides: by name, what each holds at every place of every layer, (C, places), and its weight among them.
-        share: 0 leaves the objective as it is, 1 leaves the guides alone.
-        form: `match`: every place as the guide's nearest; `statistics`: all together as the guide's together.
+        objective: without guides.
+        guides: by name, each one's features per layer, (C, places), and its weight among the guides.
+        share: 0 … 1; 0 returns the objective as it is, 1 leaves the guides alone.
+        form: `match`, every place to the guide's most similar one; `statistics`, the Gram matrices to each other.
+
+    Raises:
+        RecipeError: the objective has classes only, and so no layer to compare.
     """
-    whole = sum(abs(weight) for _, weight in guides.values())
-    share = share if whole else 0.0
-    own = goal * (1 - share) if share < 1 else Objective(())
-    pull: dict[str, float] = {}
-    for term in goal.terms:
+    total = sum(abs(weight) for _, weight in guides.values())
+    share = share if total else 0.0
+    own = objective * (1 - share) if share < 1 else Objective(())
+    weights: dict[str, float] = {}  # of the layers
+    for term in objective.terms:
         if term.name != LOGITS:
-            pull[term.name] = pull.get(term.name, 0.0) + abs(term.weight)
-    if share and not pull:
-        raise RecipeError("a guide leads by layers, and there are classes alone: name a layer, too, like blocks.9=0.1")
-    led: tuple[Guided | Statistics, ...] = tuple(
-        GUIDES[form](layer, features[layer], weight * share * part / whole, name)
+            weights[term.name] = weights.get(term.name, 0.0) + abs(term.weight)
+    if share and not weights:
+        raise RecipeError("a guide needs a layer, and there are only classes: name a layer, too, like blocks.9=0.1")
+    similarity: tuple[GuideMatch | GuideStatistics, ...] = tuple(
+        GUIDE_TERMS[form](layer, features[layer], weight * share * part / total, name)
         for name, (features, part) in guides.items()
         if part * share
-        for layer, weight in pull.items()
+        for layer, weight in weights.items()
     )
-    return Objective((*own.terms, *led), fades=goal.fades or 0 < share < 1)
+    return Objective((*own.terms, *similarity), fades=objective.fades or 0 < share < 1)
 
 
 def share_changed(before: Mapping[str, float], now: Mapping[str, float]) -> float:
-    """Return how much of an objective is new, 0 … 1: what its terms' shares have gained over those before."""
+    """Return how much of an objective is new, 0 … 1: half the total change of its terms' shares."""
     return sum(abs(now.get(key, 0.0) - before.get(key, 0.0)) for key in sorted({*before, *now})) / 2

@@ -1,14 +1,14 @@
-"""What there is to climb towards in a layer: all of it, some of its channels, one place, a class, a guide.
+"""The terms of an objective: a layer, some of its channels or one place of it, a class, a guide.
 
-Every term is called with the activations, {layer: (1, C, h, w)}, and where they lie in the picture; it returns a
-scalar, summed in float32.
+Every term is called with the activations, {layer: (1, C, h, w)}, and where they lie in the picture; it returns its
+weight times a scalar, summed in float32.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -17,40 +17,43 @@ from torch import Tensor
 
 from ...curves.expressions import curve_text
 from ...errors import RecipeError
+from ...networks.layer_names import LOGITS
+from .response import COSINE, FORMS, cosine
 
-BORDER = 2  # rows and columns left out at the activation's edge, where padding rather than the picture excites it
-LEAST = 0.1  # cosine that one is taken for at least: what points elsewhere is led round, too
-LOGITS = "logits"  # the layer that holds what a network takes the picture for
 Activations = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
 class View:
-    """Where what a network looks at lies in the picture, px, rows before columns.
+    """Where a network's input lies in the picture, px, rows before columns.
 
     Attributes:
-        whole: the picture's size.
-        seen: the size of the part that is looked at.
-        start: where that part begins in the picture as it was rolled.
-        shift: how far it was rolled, a tensor (2,).
+        picture: the picture's size.
+        size: the size of the input: the picture, or a tile of it.
+        origin: where the input begins in the shifted picture.
+        shift: how far jitter has shifted the picture, a tensor (2,).
     """
 
-    whole: tuple[int, int]
-    seen: tuple[int, int]
-    start: tuple[int, int]
+    picture: tuple[int, int]
+    size: tuple[int, int]
+    origin: tuple[int, int]
     shift: Tensor
 
     def at(self, activation: Tensor, place: tuple[float, float]) -> Tensor:
-        """Return what an activation (1, C, h, w) holds at a place, (x, y) in 0 … 1 of the picture, as (1, C, 1, 1); all
-        zero where that is out of sight.
+        """Return an activation's values (1, C, 1, 1) at one place of the picture; zero where that is outside the input.
+
+        Args:
+            activation: (1, C, h, w).
+            place: (x, y), in 0 … 1 of the picture.
         """
         for axis, share in ((0, place[1]), (1, place[0])):
-            at = (self.shift[axis] + share * self.whole[axis]) % self.whole[axis] - self.start[axis]
+            at = (self.shift[axis] + share * self.picture[axis]) % self.picture[axis] - self.origin[axis]
             count = activation.shape[axis - 2]
-            index = (at / self.seen[axis] * count).floor().long().clamp(0, count - 1)
+            index = (at / self.size[axis] * count).floor().long().clamp(0, count - 1)
             activation = activation.index_select(axis - 2, index[None])
-            there = (at >= 0) & (at < self.seen[axis])
-            activation = activation * (there * (self.whole[axis] / self.seen[axis]) ** 0.5)  # of all, not of a part
+            inside = (at >= 0) & (at < self.size[axis])
+            weight = (self.picture[axis] / self.size[axis]) ** 0.5  # a tile's energy is to count as the whole picture's
+            activation = activation * (inside * weight)
         return activation
 
 
@@ -61,10 +64,10 @@ class Channels:
     numbers: tuple[int, ...]
 
     def of(self, activation: Tensor, layer: str) -> Tensor:
-        """Return the channels' numbers in an activation (1, C, h, w), as indices.
+        """Return the channels' numbers as indices into an activation (1, C, h, w).
 
         Raises:
-            RecipeError: it has no such channel.
+            RecipeError: the layer has no such channel.
         """
         if max(self.numbers) >= activation.shape[1]:
             raise RecipeError(
@@ -89,67 +92,18 @@ def _indices(numbers: tuple[int, ...], device: torch.device) -> Tensor:
 
 @dataclass(frozen=True)
 class Strongest:
-    """The channels of a layer that respond most strongly to the picture as it is, or most weakly."""
+    """The channels of a layer that respond most strongly to the current picture, or most weakly."""
 
     count: int
     weakest: bool = False
 
     def of(self, activation: Tensor, layer: str) -> Tensor:
-        """Return the channels' numbers in an activation (1, C, h, w), as indices."""
+        """Return the channels' numbers as indices into an activation (1, C, h, w)."""
         response = activation.detach().float().square().mean((0, 2, 3))
         return response.topk(min(self.count, len(response)), largest=not self.weakest).indices
 
     def __str__(self) -> str:
         return f":{'bottom' if self.weakest else 'top'}:{self.count}"
-
-
-def energy(activation: Tensor) -> Tensor:
-    """Return how strongly a layer responds: the sum of squares inside the border, over the number of activations.
-
-    Args:
-        activation: (1, C, h, w), any precision; summed in float32.
-
-    Returns:
-        A scalar ≥ 0. An activation too small to have an inside is taken whole.
-
-    Source: Mordvintsev, Olah & Tyka 2015; border crop and scaling as in Chollet, Deep Learning with Python, 8.2.
-    """
-    return _inside(activation).float().square().sum() / activation.numel()
-
-
-def mean(activation: Tensor) -> Tensor:
-    """Return the mean of an activation (1, C, h, w): no channel pulls harder for being strong already."""
-    return _inside(activation).float().sum() / activation.numel()
-
-
-FORMS: dict[str, Callable[[Tensor], Tensor]] = {"l2": energy, "mean": mean}  # and cosine, which looks at all channels
-COSINE = "cosine"
-
-
-def cosine(activation: Tensor, channels: Tensor | None) -> Tensor:
-    """Return how far every place goes in one direction times how nearly it points there: dot product times cosine.
-
-    Args:
-        activation: (1, C, h, w).
-        channels: the direction, by number; None for what the layer holds on average.
-
-    Source: the direction objective with a power of the cosine, of Lucid (Olah, Mordvintsev & Schubert 2017).
-    """
-    inside = _inside(activation)[0].float().flatten(1)  # (C, places)
-    direction = (
-        inside.detach().mean(1) if channels is None else torch.zeros_like(inside[:, 0]).index_fill(0, channels, 1)
-    )
-    direction = direction / torch.linalg.vector_norm(direction).clamp_min(1e-9)
-    dot = direction @ inside
-    near = dot / torch.linalg.vector_norm(inside, dim=0).clamp_min(1e-9)
-    return (dot * near.clamp_min(LEAST)).mean()
-
-
-def _inside(activation: Tensor) -> Tensor:
-    h, w = activation.shape[-2:]
-    if min(h, w) > 2 * BORDER:
-        return activation[..., BORDER : h - BORDER, BORDER : w - BORDER]
-    return activation
 
 
 @dataclass(frozen=True)
@@ -158,7 +112,7 @@ class Layer:
 
     Attributes:
         name: the layer's.
-        channels: which of its channels; all if None.
+        channels: some of its channels; all if None.
         place: (x, y) in 0 … 1 of the picture; everywhere if None.
         form: `l2` for the energy, `mean`, or `cosine`.
     """
@@ -176,12 +130,12 @@ class Layer:
         channels = None if self.channels is None else self.channels.of(activation, self.name)
         if self.form == COSINE:
             return self.weight * cosine(activation, channels)
-        taken = activation if channels is None else activation.index_select(1, channels)
-        return self.weight * FORMS[self.form](taken)
+        chosen = activation if channels is None else activation.index_select(1, channels)
+        return self.weight * FORMS[self.form](chosen)
 
     @property
     def key(self) -> str:
-        """What it is, its weight scratch, as it is written."""
+        """The term as it is written, without its weight."""
         place = "" if self.place is None else f"@{curve_text(self.place[0])}x{curve_text(self.place[1])}"
         return f"{self.name}{self.channels or ''}{place}{'' if self.form == 'l2' else '~' + self.form}"
 
@@ -191,7 +145,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Logit:
-    """How sure a network is that the picture shows one of the things it knows, before the softmax, times a weight."""
+    """The score of one of a network's classes, before the softmax, times a weight."""
 
     number: int
     weight: float = 1.0
@@ -203,7 +157,7 @@ class Logit:
 
     @property
     def key(self) -> str:
-        """What it is, its weight scratch, as it is written."""
+        """The term as it is written, without its weight."""
         return f"class:{self.label or self.number}"
 
     def __str__(self) -> str:
@@ -211,12 +165,12 @@ class Logit:
 
 
 @dataclass(frozen=True, eq=False)
-class Guided:
-    """How well a layer's every place matches the place of a guide that it is nearest to, times a weight.
+class GuideMatch:
+    """How well every place of a layer matches the most similar place of a guide, times a weight.
 
     Attributes:
-        name: of the layer.
-        features: what the guide's places hold there, (C, places).
+        name: the layer's.
+        features: the guide's features at that layer, (C, places).
         weight: of the term.
         guide: its name.
 
@@ -235,21 +189,21 @@ class Guided:
 
     @property
     def key(self) -> str:
-        """What it is, its weight scratch."""
-        return f"{self.name}~{PurePath(self.guide).name}"  # wherever it lies
+        """The term as it is printed, without its weight and the guide's folder."""
+        return f"{self.name}~{PurePath(self.guide).name}"
 
     def __str__(self) -> str:
         return f"{self.key}={curve_text(self.weight)}"
 
 
 @dataclass(frozen=True, eq=False)
-class Statistics:
-    """How much of what a guide's channels do together, wherever in the picture, a layer's do, times a weight.
+class GuideStatistics:
+    """How similar a layer's Gram matrix is to a guide's, wherever things lie in either picture, times a weight.
 
-    Attributes: as of `Guided`.
+    Attributes: as of `GuideMatch`.
 
-    Source: the Gram matrix of Gatys, Ecker & Bethge 2015; here the part of it that points along the guide's, times the
-    cosine between the two, so that there is a direction to climb in.
+    Source: the Gram matrix of Gatys, Ecker & Bethge 2015; here its component along the guide's, times the cosine
+    between the two, which can be maximised.
     """
 
     name: str
@@ -265,12 +219,12 @@ class Statistics:
     def __call__(self, activations: Activations, view: View | None = None) -> Tensor:
         gram = _gram(activations[self.name][0].float().flatten(1))
         along = (gram * self.gram).sum()
-        near = along / torch.linalg.matrix_norm(gram).clamp_min(1e-9)
-        return self.weight * along * near / len(gram)
+        similarity = along / torch.linalg.matrix_norm(gram).clamp_min(1e-9)
+        return self.weight * along * similarity / len(gram)
 
     @property
     def key(self) -> str:
-        """What it is, its weight scratch."""
+        """The term as it is printed, without its weight and the guide's folder."""
         return f"{self.name}~statistics~{PurePath(self.guide).name}"
 
     def __str__(self) -> str:
@@ -281,12 +235,12 @@ def _gram(features: Tensor) -> Tensor:
     return features @ features.T / features.shape[1]
 
 
-Term = Layer | Logit | Guided | Statistics
+Term = Layer | Logit | GuideMatch | GuideStatistics
 
 
 def check_term(term: Layer) -> None:
-    """Raise a RecipeError if what a term names cannot be."""
+    """Raise a RecipeError if a term's form or place is not valid."""
     if term.form not in (*FORMS, COSINE):
-        raise RecipeError(f"there is no form ~{term.form} of a layer: write ~{', ~'.join((*FORMS, COSINE))}")
+        raise RecipeError(f"a layer has no form ~{term.form}: write ~{', ~'.join((*FORMS, COSINE))}")
     if term.place is not None and not all(0 <= share <= 1 and math.isfinite(share) for share in term.place):
         raise RecipeError(f"the place in {term.key} is outside the picture: write @0.5x0.5, from 0 to 1 each")

@@ -1,4 +1,4 @@
-"""Objectives as they are written: `blocks.9=1,blocks.10:42,77=0.5,class:peacock=2`; `str()` gives that back."""
+"""Reads written objectives, like `blocks.9=1,blocks.10:42,77=0.5,class:peacock=2`; `str()` writes them again."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .objective import Objective
 from .terms import Channels, Layer, Logit, Strongest, Term, check_term
 
 CLASS = "class:"
-MOST = 2**16  # number of a channel
-HOW = "write them as blocks.9=1,blocks.10=0.5"
-SHAPE = re.compile(
+MAX_CHANNEL = 2**16  # number of a channel
+USAGE = "write them as blocks.9=1,blocks.10=0.5"
+TERM = re.compile(
     r"(?P<layer>[^:@~]+)"
     r"(?::(?P<channels>\d{1,9}(?:-\d{1,9})?(?:,\d{1,9}(?:-\d{1,9})?)*)|:(?P<end>top|bottom):(?P<count>\d{1,9}))?"
     r"(?:@(?P<x>[\d.]+)x(?P<y>[\d.]+))?"
@@ -29,12 +29,12 @@ SHAPE = re.compile(
 def parse_objective(text: str) -> Objective:
     """Read an objective: terms with a weight each, 1 unless written.
 
-    A term is `blocks.9`, a layer; `blocks.9:42,70-77`, channels of it; `blocks.9:top:10` or `:bottom:10`, those that
-    respond most or least; `blocks.9:42@0.5x0.3`, at a place; any of these with `~mean` or `~cosine` behind; or
-    `class:peacock`, `class:84`.
+    A term is a layer, `blocks.9`; some of its channels, `blocks.9:42,70-77`, or those that respond most or least,
+    `blocks.9:top:10` and `:bottom:10`; either at one place, `blocks.9:42@0.5x0.3`, or in another form, `~mean` or
+    `~cosine` at the end; or a class, `class:peacock` or `class:84`.
 
     Raises:
-        RecipeError: nothing at all, a term named twice, of no known shape, or with a weight that is no finite number.
+        RecipeError: the text is empty, or a term is unreadable, repeated, or has a weight that is no finite number.
     """
     terms: dict[str, Term] = {}
     for name, weight in weights.split_weights(text):
@@ -43,20 +43,20 @@ def parse_objective(text: str) -> Objective:
         except ValueError:
             value = math.nan
         if not math.isfinite(value) or not name:
-            raise RecipeError(f"cannot read {shortened(f'{name}={weight}')} in layers: {HOW}")
+            raise RecipeError(f"cannot read {shortened(f'{name}={weight}')} in layers: {USAGE}")
         term = _term(name, value)
         if term.key in terms:
-            raise RecipeError(f"{term.key} is named twice in layers: give it one weight")
+            raise RecipeError(f"{term.key} is named twice in layers: name it once")
         terms[term.key] = term
     if not terms:
-        raise RecipeError(f"layers names no layer: {HOW}")
+        raise RecipeError(f"layers is empty: {USAGE}")
     return Objective(tuple(terms.values()))
 
 
 def _term(name: str, weight: float) -> Term:
     if name.startswith(CLASS):
         return _logit(name.removeprefix(CLASS).strip(), weight)
-    match = SHAPE.fullmatch(name)
+    match = TERM.fullmatch(name)
     if not match:
         raise RecipeError(
             f"cannot read {shortened(name)} in layers: write blocks.9, blocks.9:42, blocks.9:10-19, blocks.9:top:10, "
@@ -77,26 +77,27 @@ def _term(name: str, weight: float) -> Term:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    """Return the numbers of `42,70-77`, in order, each once."""
-    named = np.zeros(MOST + 1, bool)
+    """Return the numbers of `42,70-77`, in ascending order, each once."""
+    chosen = np.zeros(MAX_CHANNEL + 1, bool)
     for part in text.split(","):
         first, _, last = part.partition("-")
         if last and int(last) < int(first):
-            raise RecipeError(f"the channels {part} run backwards: write {last}-{first}")
-        if int(last or first) > MOST:
-            raise RecipeError(f"no layer has a channel {last or first}")
-        named[int(first) : int(last or first) + 1] = True
-    return tuple(np.flatnonzero(named).tolist())
+            raise RecipeError(f"the channels {part} are in descending order: write {last}-{first}")
+        if int(last or first) > MAX_CHANNEL:
+            raise RecipeError(f"there is no channel {last or first}: no layer has that many")
+        chosen[int(first) : int(last or first) + 1] = True
+    return tuple(np.flatnonzero(chosen).tolist())
 
 
 def _logit(label: str, weight: float) -> Logit:
-    """Return the term of a class, by number or by ImageNet's name of it."""
+    """Return the term of a class, by its number or its name in ImageNet."""
     names = categories()
     if label.isdecimal() and len(label) < 9:
         if int(label) >= len(names):
-            raise RecipeError(f"there is no class {label}: they go from 0 to {len(names) - 1}")
+            raise RecipeError(f"there is no class {label}: their numbers are 0 to {len(names) - 1}")
         name = names[int(label)]
-        return Logit(int(label), weight, name if names.index(name) == int(label) else label)  # two are called crane
+        unique = names.index(name) == int(label)  # two classes are called crane
+        return Logit(int(label), weight, name if unique else label)
     wanted = label.replace("_", " ")
     plain = names if wanted in names else [name.lower() for name in names]
     wanted = wanted if wanted in names else wanted.lower()

@@ -75,7 +75,7 @@ class StillLoop:
         ):
             raise RecipeError(
                 f"the camera ends {miss:.0f} px from where it began, so the loop cannot close: let it zoom, rotate by "
-                f"whole turns (--rotate {360 / float(self.count / self._rate):g} makes one), or return to where it began"
+                f"whole turns (--rotate {360 / float(self.count / self._rate):g} makes one), or return to its beginning"
             )
         narrows = camera.minification(loop_view, self._width, self._height) < 1
         self.order: Sequence[int] = range(self.count - 1, -1, -1) if narrows else range(self.count)

@@ -1,4 +1,4 @@
-"""The zoo: right numbers, cut in the right place, and clear words when something cannot be had."""
+"""Networks compute the right numbers, are truncated where asked, and say clearly what cannot be loaded."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from skimage import data
 from torchvision.models import get_model
 
 from dreamvideo import ModelError
-from dreamvideo.dream.objective.terms import energy
+from dreamvideo.dream.objective.response import energy
 from dreamvideo.networks import network, winograd
-from dreamvideo.networks.convolution import Rectified
+from dreamvideo.networks.convolution import ConvReLU
 from dreamvideo.networks.efficientnet_lite0 import Lite0, SameConv
 from dreamvideo.networks.load import load_network
 from dreamvideo.networks.network import EMBEDDED
@@ -37,14 +37,14 @@ def square(photo: str) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("photo", "classes"), [("coffee", {ESPRESSO}), ("chelsea", {TABBY, TIGER_CAT, EGYPTIAN_CAT})])
-def test_embedded_network_knows_what_it_sees(photo: str, classes: set[int]) -> None:
+def test_the_embedded_network_classifies_photos_correctly(photo: str, classes: set[int]) -> None:
     logits = load_network(network.EMBEDDED, ["logits"])(square(photo))["logits"]
     best = logits.flatten().softmax(0).topk(1)
     assert best.indices.item() in classes
     assert best.values.item() > 0.3
 
 
-def test_same_padding_puts_the_odd_pixel_right_and_below() -> None:
+def test_same_padding_adds_the_odd_pixel_on_the_right_and_bottom() -> None:
     conv = SameConv(1, 1, 3, stride=2).eval()
     torch.nn.init.constant_(conv.conv.weight, 0.25)
     conv.fold()
@@ -56,9 +56,7 @@ def test_same_padding_puts_the_odd_pixel_right_and_below() -> None:
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (3, 2), (5, 1), (5, 2)])
 @pytest.mark.parametrize(("height", "width"), [(17, 23), (18, 24), (17, 24)])
 @pytest.mark.parametrize("groups", [1, 12])
-def test_folding_and_rectifying_change_no_number(
-    kernel: int, stride: int, height: int, width: int, groups: int
-) -> None:
+def test_folding_and_fusing_keep_the_numbers(kernel: int, stride: int, height: int, width: int, groups: int) -> None:
     torch.manual_seed(0)
     conv = SameConv(12 if groups > 1 else 3, 12, kernel, stride, groups).eval()
     conv.norm.running_mean.uniform_(-1, 1)
@@ -69,40 +67,40 @@ def test_folding_and_rectifying_change_no_number(
     for side in (width, height):  # by the definition of SAME
         lacking = (-(-side // stride) - 1) * stride + kernel - side
         margins += [lacking // 2, lacking - lacking // 2]
-    slow = F.relu6(conv.norm(F.conv2d(F.pad(image, margins), conv.conv.weight, None, stride, 0, 1, groups)))
-    there = torch.randn_like(slow)
-    (wanted,) = torch.autograd.grad(slow, image, there)
+    reference = F.relu6(conv.norm(F.conv2d(F.pad(image, margins), conv.conv.weight, None, stride, 0, 1, groups)))
+    there = torch.randn_like(reference)
+    (wanted,) = torch.autograd.grad(reference, image, there)
     conv.requires_grad_(False).fold()
     fast = conv(image)
     assert 0.1 < float((fast == 6).float().mean() + (fast == 0).float().mean()) < 0.9
-    assert torch.allclose(fast, slow, atol=1e-4)
+    assert torch.allclose(fast, reference, atol=1e-4)
     (gradient,) = torch.autograd.grad(fast, image, there)
     assert torch.allclose(gradient, wanted, atol=1e-4 * float(wanted.abs().max()))
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 64), (33, 47), (3, 5)])
-def test_winograds_way_is_the_same_convolution(height: int, width: int) -> None:
+def test_winograd_computes_the_same_convolution(height: int, width: int) -> None:
     torch.manual_seed(0)
     conv = torch.nn.Conv2d(96, 128, 3, padding=1).requires_grad_(False)
-    assert winograd.suits(conv.weight, 1, (1, 1), 1)
+    assert winograd.supports(conv.weight, 1, (1, 1), 1)
     image = torch.rand(1, 96, height, width).to(memory_format=torch.channels_last).requires_grad_()
-    slow, fast = conv(image).relu(), Rectified(conv, math.inf)(image)
+    slow, fast = conv(image).relu(), ConvReLU(conv, math.inf)(image)
     assert torch.allclose(fast, slow, atol=1e-4 * float(slow.detach().max()))
     there = torch.randn_like(slow)
     wanted, found = (torch.autograd.grad(out, image, there)[0] for out in (slow, fast))
     assert torch.allclose(found, wanted, atol=1e-4 * float(wanted.abs().max()))
-    assert not winograd.suits(torch.nn.Conv2d(96, 128, 3).bfloat16().weight, 1, (1, 1), 1)
+    assert not winograd.supports(torch.nn.Conv2d(96, 128, 3).bfloat16().weight, 1, (1, 1), 1)
 
 
 @pytest.mark.parametrize(("height", "width"), [(131, 97), (130, 98), (94, 65)])
-def test_strips_change_no_number(height: int, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_computing_in_strips_keeps_the_numbers(height: int, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     network = load_network(EMBEDDED, ["blocks.10"])
     image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0), requires_grad=True)
     module = sys.modules["dreamvideo.networks.efficientnet_lite0"]
     found = []
     for most in (2**40, 60_000):
-        monkeypatch.setattr(module, "WIDE", most)
-        monkeypatch.setattr(module, "STRIP", most)
+        monkeypatch.setattr(module, "MAX_WHOLE", most)
+        monkeypatch.setattr(module, "STRIP_BYTES", most)
         value = energy(network(image)["blocks.10"])
         found.append((value, torch.autograd.grad(value, image)[0]))
     (whole, wanted), (strips, gradient) = found
@@ -110,8 +108,8 @@ def test_strips_change_no_number(height: int, width: int, monkeypatch: pytest.Mo
     assert torch.allclose(gradient, wanted, atol=1e-4 * float(wanted.abs().max()))
 
 
-def plainly(body: Lite0, image: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return every activation of an embedded network whose batch norms are not folded yet, by the book."""
+def reference_activations(body: Lite0, image: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return every activation of an embedded network whose batch norms are not folded yet, computed step by step."""
     found = {}
 
     def conv(name: str, part: SameConv, x: torch.Tensor) -> torch.Tensor:
@@ -139,7 +137,7 @@ def plainly(body: Lite0, image: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("strips", [False, True])
-def test_every_layer_inside_the_embedded_network_has_the_plain_networks_numbers(
+def test_every_layer_of_the_embedded_network_equals_the_reference(
     strips: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
@@ -149,7 +147,7 @@ def test_every_layer_inside_the_embedded_network_has_the_plain_networks_numbers(
             module.running_mean.uniform_(-1, 1)
             module.running_var.uniform_(0.01, 0.1)
     image = torch.rand(1, 3, 75, 98, dtype=torch.float64, requires_grad=True)
-    plain = plainly(body, image)
+    plain = reference_activations(body, image)
     assert plain.keys() == set(body.names())
     for module in body.modules():
         if isinstance(module, SameConv):
@@ -157,13 +155,13 @@ def test_every_layer_inside_the_embedded_network_has_the_plain_networks_numbers(
     chosen = [["blocks.2.expand", "blocks.3"], ["stem.pre", "blocks.0.depthwise", "blocks.9.project"]]
     if strips:
         module = sys.modules["dreamvideo.networks.efficientnet_lite0"]
-        monkeypatch.setattr(module, "WIDE", 60_000)
-        monkeypatch.setattr(module, "STRIP", 60_000)
+        monkeypatch.setattr(module, "MAX_WHOLE", 60_000)
+        monkeypatch.setattr(module, "STRIP_BYTES", 60_000)
     else:
         chosen += [["blocks.9.depthwise.pre"], ["blocks.1.expand.pre", "blocks.1.depthwise", "logits"], body.names()]
     for layers in chosen:
         body = copy.deepcopy(body)
-        body.want(layers)
+        body.truncate(layers)
         found = body(image)
         assert found.keys() == set(layers)
         for layer in layers:
@@ -175,7 +173,7 @@ def test_every_layer_inside_the_embedded_network_has_the_plain_networks_numbers(
 
 def test_the_embedded_network_stops_at_the_deepest_layer() -> None:
     network = load_network(EMBEDDED, ["blocks.9.expand"])
-    network.body.blocks[9].depthwise.register_forward_hook(lambda *_: pytest.fail("went on"))
+    network.body.blocks[9].depthwise.register_forward_hook(lambda *_: pytest.fail("computed a deeper layer"))
     assert network(torch.rand(1, 3, 64, 64))["blocks.9.expand"].min() >= 0
     assert load_network(EMBEDDED, ["blocks.9.expand.pre"])(torch.rand(1, 3, 64, 64))["blocks.9.expand.pre"].min() < 0
 
@@ -184,7 +182,7 @@ def test_the_embedded_network_stops_at_the_deepest_layer() -> None:
     ("name", "layer"),
     [("googlenet", "inception4c"), ("inception_v3", "Mixed_6c"), ("vgg16", "features.22"), ("resnet50", "layer3")],
 )
-def test_torchvision_networks_are_cut_where_asked(name: str, layer: str, published: Published) -> None:
+def test_torchvision_networks_are_truncated_where_asked(name: str, layer: str, published: Published) -> None:
     torch.manual_seed(0)
     extras = {"vgg16": {"init_weights": False}, "resnet50": {}}
     whole = get_model(name, weights=None, **extras.get(name, {"init_weights": False, "transform_input": True})).eval()
@@ -199,8 +197,8 @@ def test_torchvision_networks_are_cut_where_asked(name: str, layer: str, publish
     ours = network(image)[layer]
     assert torch.allclose(ours, seen["out"], atol=1e-3 * float(seen["out"].detach().abs().max()))
     wanted, found = (torch.autograd.grad(energy(out), image)[0] for out in (seen["out"], ours))
-    assert float((found - wanted).norm()) < 0.01 * float(wanted.norm())  # rounding may take another way at a pool
-    assert sum(isinstance(m, Rectified) for m in network.body.modules()) > 5
+    assert float((found - wanted).norm()) < 0.01 * float(wanted.norm())  # rounding may pick another maximum in a pool
+    assert sum(isinstance(m, ConvReLU) for m in network.body.modules()) > 5
     assert not any(isinstance(m, torch.nn.Linear) for m in network.body.modules())  # the classifier is gone
 
 
@@ -214,17 +212,17 @@ def test_a_layer_before_a_rectifier_keeps_its_negative_values(tmp_path: Path) ->
     ("model", "layer", "hint"),
     [("efficientnet-lite0", "block.9", "blocks.9"), ("efficientnet-lite0", "blocks.16", "blocks.1")],
 )
-def test_an_unknown_layer_is_answered_with_the_nearest(model: str, layer: str, hint: str) -> None:
+def test_an_unknown_layer_suggests_similar_ones(model: str, layer: str, hint: str) -> None:
     with pytest.raises(ModelError, match=hint):
         load_network(model, [layer])
 
 
-def test_an_unknown_network_is_answered_with_the_nearest() -> None:
+def test_an_unknown_network_suggests_similar_ones() -> None:
     with pytest.raises(ModelError, match="googlenet"):
         load_network("googlnet", ["inception4c"])
 
 
-def test_weights_that_cannot_be_downloaded_name_both_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_cannot_be_downloaded_name_both_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*args: object, **kwargs: object) -> None:
         raise urllib.error.URLError("no route to host")
 

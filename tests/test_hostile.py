@@ -19,14 +19,14 @@ import pytest
 from oddities import png
 from PIL import Image
 
-from dreamvideo import DreamError, Recipe, RecipeError, SourceError, open_source
+from dreamvideo import DreamError, Recipe, RecipeError, Selection, SourceError, open_source
 from dreamvideo.cli.main import main
 from dreamvideo.curves import audio
 from dreamvideo.media.ffmpeg import FFmpegError, run
 from dreamvideo.media.metadata import read_recipe, with_comment
 from dreamvideo.media.paths import frame_pattern, sequence_files
 from dreamvideo.media.probe import song_codec
-from dreamvideo.recipe import Clip, parse_rate, parse_time, read_tables
+from dreamvideo.recipe import parse_rate, parse_time, read_tables
 from dreamvideo.video import shots
 
 MakeClip = Callable[..., Path]
@@ -250,9 +250,9 @@ def test_rates_are_plain_numbers(text: str) -> None:
 def test_sizes_are_read_in_either_case_and_have_an_end(text: str, clip: MakeClip) -> None:
     film = clip("a.mp4", frames=1)
     for size in ("24P", "32X24"):
-        with open_source(str(film), Clip(size=size)) as source:
+        with open_source(str(film), Selection(size=size)) as source:
             assert (source.info.width, source.info.height) == (32, 24)
-    with pytest.raises(RecipeError, match="cannot read the size"), open_source(str(film), Clip(size=text)):
+    with pytest.raises(RecipeError, match="cannot read the size"), open_source(str(film), Selection(size=text)):
         pass
 
 

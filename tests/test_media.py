@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -17,13 +18,22 @@ import torch
 from conftest import SAMPLES, ffmpeg
 from PIL import Image
 
-from dreamvideo import Frame, Recipe, RecipeError, SinkError, SourceError, open_sink, open_source
+from dreamvideo import (
+    EncoderOptions,
+    Frame,
+    Recipe,
+    RecipeError,
+    Selection,
+    SinkError,
+    SourceError,
+    open_sink,
+    open_source,
+)
 from dreamvideo.media.info import Info
 from dreamvideo.media.metadata import read_recipe
 from dreamvideo.media.paths import natural
 from dreamvideo.media.pixels import luma_8bit
 from dreamvideo.media.writers import codecs
-from dreamvideo.recipe import Clip, Encoding
 from dreamvideo.video import flow
 
 MakeClip = Callable[..., Path]
@@ -31,16 +41,16 @@ MakeClip = Callable[..., Path]
 RGB = {"red": (200, 30, 40), "green": (40, 160, 60), "blue": (30, 60, 190), "grey": (128, 128, 128)}
 
 
-def read(path: object, **clip: str) -> tuple[Info, list[Frame]]:
-    with open_source(str(path), Clip(**clip)) as source:
+def read(path: object, **selected: Any) -> tuple[Info, list[Frame]]:
+    with open_source(str(path), Selection(**selected)) as source:
         return source.info, list(source)
 
 
-def copy(source: object, output: object, encoding: Encoding | None = None, **clip: str) -> list[str]:
+def copy(source: object, output: object, options: EncoderOptions | None = None, **selected: Any) -> list[str]:
     """Send a source through a sink undreamed; return the notices."""
-    with open_source(str(source), Clip(**clip)) as opened:
+    with open_source(str(source), Selection(**selected)) as opened:
         comment = Recipe().to_toml()
-        with open_sink(str(output), opened.info, encoding or Encoding(), comment, overwrite=True) as sink:
+        with open_sink(str(output), opened.info, options, comment, overwrite=True) as sink:
             for frame in opened:
                 top = 255 if frame.pixels.dtype == np.uint8 else 65535
                 sink.write(torch.from_numpy(frame.pixels.astype(np.float32) / top).permute(2, 0, 1))
@@ -148,7 +158,7 @@ def test_a_varying_rate_with_reordered_frames_gives_every_frame(tmp_path: Path) 
     info, frames = read(tmp_path / "v.mp4")
     assert len(frames) == info.count
     assert float(info.count / info.rate) == pytest.approx(6, abs=0.2)
-    late, part = read(tmp_path / "v.mp4", start="2")
+    late, part = read(tmp_path / "v.mp4", start=Fraction(2))
     assert len(part) == late.count
     assert float(late.count / late.rate) == pytest.approx(4, abs=0.2)
     held = [k for k, frame in enumerate(part) if np.array_equal(frame.pixels, part[0].pixels)]
@@ -225,7 +235,7 @@ def test_hdr_is_said_and_brought_to_bt709(tmp_path: Path) -> None:
 def test_start_and_end_exclude_the_end_and_are_exact(clip: MakeClip) -> None:
     path = clip("a.mp4", rate="25", frames=50)
     whole = read(path)[1]
-    info, part = read(path, start="0.4", end="1.2")
+    info, part = read(path, start=Fraction("0.4"), end=Fraction("1.2"))
     assert info.count == len(part) == 20
     assert np.array_equal(part[0].pixels, whole[10].pixels)
     assert np.array_equal(part[-1].pixels, whole[29].pixels)
@@ -274,7 +284,7 @@ def numbered(folder: Path, suffix: str, dtype: type = np.uint8, count: int = 12)
 @pytest.mark.parametrize("form", ["", "*{}", "f%d{}"])
 def test_frame_sequences(suffix: str, dtype: type, slack: int, form: str, tmp_path: Path) -> None:
     pictures = numbered(tmp_path / "in", suffix, dtype)
-    info, frames = read(tmp_path / "in" / form.format(suffix), fps="30000/1001")
+    info, frames = read(tmp_path / "in" / form.format(suffix), rate=Fraction(30000, 1001))
     assert (info.kind, info.count, info.rate, info.depth) == (
         "sequence",
         12,
@@ -338,23 +348,23 @@ def test_every_film_sink_keeps_rate_count_size_colour_and_recipe(
 
 
 def test_codec_crf_and_pixel_format_can_be_chosen(clip: MakeClip, tmp_path: Path) -> None:
-    copy(clip("a.mp4"), tmp_path / "x.mkv", Encoding(codec="libx264"))
+    copy(clip("a.mp4"), tmp_path / "x.mkv", EncoderOptions(codec="libx264"))
     with av.open(str(tmp_path / "x.mkv")) as container:
         assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"  # what players can show
-    copy(tmp_path / "a.mp4", tmp_path / "o.mkv", Encoding(codec="libx265", crf=30, pix_fmt="yuv444p10le"))
+    copy(tmp_path / "a.mp4", tmp_path / "o.mkv", EncoderOptions(codec="libx265", crf=30, pix_fmt="yuv444p10le"))
     with av.open(str(tmp_path / "o.mkv")) as container:
         assert container.streams.video[0].codec_context.pix_fmt == "yuv444p10le"
         assert container.streams.video[0].codec_context.name == "hevc"
     sizes = []
     for crf in (10, 40):
-        copy(tmp_path / "a.mp4", tmp_path / "c.mp4", Encoding(crf=crf))
+        copy(tmp_path / "a.mp4", tmp_path / "c.mp4", EncoderOptions(crf=crf))
         sizes.append((tmp_path / "c.mp4").stat().st_size)
     assert sizes[0] > 1.5 * sizes[1]
 
 
 @pytest.mark.parametrize(("codec", "pix_fmt"), [("qtrle", "rgb24"), ("png", "rgb24"), ("libx264rgb", "bgr24")])
 def test_other_encoders_get_a_pixel_format_they_take(codec: str, pix_fmt: str, clip: MakeClip, tmp_path: Path) -> None:
-    copy(clip("a.mp4"), tmp_path / "o.mov", Encoding(codec=codec))
+    copy(clip("a.mp4"), tmp_path / "o.mov", EncoderOptions(codec=codec))
     (frames, made), (_, asked) = read(tmp_path / "o.mov"), read(tmp_path / "a.mp4")
     assert frames.count == len(made) == len(asked)
     assert np.abs(made[0].pixels.astype(int) - asked[0].pixels).max() <= 40  # of x264rgb's loss; the others have none
@@ -363,30 +373,32 @@ def test_other_encoders_get_a_pixel_format_they_take(codec: str, pix_fmt: str, c
 
 
 @pytest.mark.parametrize(
-    ("encoding", "says"),
+    ("options", "says"),
     [
-        (Encoding(codec="nosuch"), "no encoder called nosuch.*--codec"),
-        (Encoding(pix_fmt="gbrp12le"), "libx264 does not take --pix-fmt gbrp12le: give it one of yuv420p"),
+        (EncoderOptions(codec="nosuch"), "no encoder called nosuch.*--codec"),
+        (EncoderOptions(pix_fmt="gbrp12le"), "libx264 does not take --pix-fmt gbrp12le: give it one of yuv420p"),
     ],
 )
-def test_what_an_encoder_does_not_take_is_told(encoding: Encoding, says: str, clip: MakeClip, tmp_path: Path) -> None:
+def test_an_encoder_names_what_it_does_not_take(
+    options: EncoderOptions, says: str, clip: MakeClip, tmp_path: Path
+) -> None:
     with pytest.raises(SinkError, match=says):
-        copy(clip("a.mp4"), tmp_path / "o.mp4", encoding)
+        copy(clip("a.mp4"), tmp_path / "o.mp4", options)
     assert os.listdir(tmp_path) == ["a.mp4"]
 
 
 def test_a_hardware_encoder_is_found_or_missed_by_name(clip: MakeClip, tmp_path: Path) -> None:
-    source, encoding = clip("a.mp4", size="320x240"), Encoding(codec="hardware")
+    source, options = clip("a.mp4", size="320x240"), EncoderOptions(codec="hardware")
     try:
         codec = codecs.find_hardware_encoder()
     except SinkError as error:
         assert "h264_nvenc" in str(error)
         with pytest.raises(SinkError, match="leave --codec hardware out"):
-            copy(source, tmp_path / "o.mp4", encoding)
+            copy(source, tmp_path / "o.mp4", options)
         assert os.listdir(tmp_path) == ["a.mp4"]
         return
     assert codec in codecs.HARDWARE
-    copy(source, tmp_path / "o.mp4", encoding)
+    copy(source, tmp_path / "o.mp4", options)
     with av.open(str(tmp_path / "o.mp4")) as container:
         assert container.streams.video[0].codec_context.name == "h264"
 
@@ -444,7 +456,7 @@ def test_every_sound_track_is_kept(
 @pytest.mark.parametrize("name", ["o.mp4", "o.mkv", "o.mov"])
 def test_sound_is_cut_with_the_picture(name: str, clip: MakeClip, tmp_path: Path) -> None:
     path = clip("a.mp4", rate="25", frames=100, sound=1)  # one key frame, at the beginning
-    copy(path, tmp_path / name, start="1", end="3")
+    copy(path, tmp_path / name, start=Fraction(1), end=Fraction(3))
     assert read(tmp_path / name)[0].count == 50
     with av.open(str(tmp_path / name)) as container:
         times = [(p.stream.type, p.pts * p.time_base, p.duration * p.time_base) for p in container.demux() if p.size]
@@ -465,7 +477,7 @@ def test_sound_and_a_late_picture_stay_in_step(clip: MakeClip, tmp_path: Path) -
 
 def test_a_film_is_kept_when_its_sound_cannot_be_joined(clip: MakeClip, tmp_path: Path) -> None:
     path = clip("a.mp4", sound=1)
-    with open_source(str(path)) as source, open_sink(str(tmp_path / "o.mp4"), source.info, Encoding()) as sink:
+    with open_source(str(path)) as source, open_sink(str(tmp_path / "o.mp4"), source.info) as sink:
         for _ in source:
             sink.write(torch.zeros(3, 48, 64))
         path.unlink()  # gone before the end
@@ -518,7 +530,7 @@ def test_odd_names_are_just_names(name: str, clip: MakeClip, tmp_path: Path) -> 
 def test_an_output_is_overwritten_only_when_asked(clip: MakeClip, tmp_path: Path) -> None:
     info = read(clip("a.mp4"))[0]
     (tmp_path / "o.mp4").write_text("dear")
-    with pytest.raises(SinkError, match="--overwrite"), open_sink(str(tmp_path / "o.mp4"), info, Encoding()):
+    with pytest.raises(SinkError, match="--overwrite"), open_sink(str(tmp_path / "o.mp4"), info):
         pass
     assert (tmp_path / "o.mp4").read_text() == "dear"
 
@@ -530,14 +542,14 @@ def test_the_input_is_never_the_output(clip: MakeClip, tmp_path: Path) -> None:
     for name in ("a.mp4", "link.mp4"):
         with (
             pytest.raises(SinkError, match="input"),
-            open_sink(str(tmp_path / name), info, Encoding(), overwrite=True),
+            open_sink(str(tmp_path / name), info, overwrite=True),
         ):
             pass
     numbered(tmp_path / "in", ".png")
     frames = read(tmp_path / "in")[0]
     with (
         pytest.raises(SinkError, match="own frames"),
-        open_sink(str(tmp_path / "in" / "f%d.png"), frames, Encoding(), overwrite=True),
+        open_sink(str(tmp_path / "in" / "f%d.png"), frames, EncoderOptions(), overwrite=True),
     ):
         pass
 
@@ -547,7 +559,7 @@ def test_the_input_is_never_the_output(clip: MakeClip, tmp_path: Path) -> None:
 )
 def test_outputs_that_do_not_suit_a_film(name: str, says: str, clip: MakeClip, tmp_path: Path) -> None:
     info = read(clip("a.mp4"))[0]
-    with pytest.raises(SinkError, match=says), open_sink(str(tmp_path / name), info, Encoding()):
+    with pytest.raises(SinkError, match=says), open_sink(str(tmp_path / name), info):
         pass
 
 
@@ -556,7 +568,7 @@ def test_an_encoder_that_cannot_do_it_is_refused_before_the_first_frame(clip: Ma
     (tmp_path / "out").mkdir()
     with (
         pytest.raises(SinkError, match=r"cannot be encoded .*--codec"),
-        open_sink(str(tmp_path / "out" / "o.webm"), info, Encoding(codec="libx264")),
+        open_sink(str(tmp_path / "out" / "o.webm"), info, EncoderOptions(codec="libx264")),
     ):
         pytest.fail("it opened")
     assert os.listdir(tmp_path / "out") == []
@@ -565,7 +577,7 @@ def test_an_encoder_that_cannot_do_it_is_refused_before_the_first_frame(clip: Ma
 def test_an_interrupted_sink_leaves_nothing_behind(clip: MakeClip, tmp_path: Path) -> None:
     info = read(clip("a.mp4"))[0]
     (tmp_path / "out").mkdir()
-    with pytest.raises(RuntimeError), open_sink(str(tmp_path / "out" / "o.mp4"), info, Encoding()) as sink:
+    with pytest.raises(RuntimeError), open_sink(str(tmp_path / "out" / "o.mp4"), info) as sink:
         sink.write(torch.zeros(3, 48, 64))
         raise RuntimeError
     assert os.listdir(tmp_path / "out") == []

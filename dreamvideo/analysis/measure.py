@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import DreamError, SourceError
 from ..finish.composite import composite
 from ..jobs.events import Event
-from ..jobs.setup import Setup, set_up
+from ..jobs.setup import Setup, selection_of, set_up
 from ..media.info import Info
 from ..media.metadata import read_recipe
 from ..media.paths import holds_frames
@@ -134,14 +134,14 @@ def _side_by_side(
     """
     clip = recipe.clip if recipe else Clip()
     with open_source(report.dream) as dreamed:
-        with open_source(report.source, clip) as opened:
+        with open_source(report.source, selection_of(clip)) as opened:
             wide, high = dreamed.info.width - opened.info.width, dreamed.info.height - opened.info.height
         if not (0 <= wide <= 1 and 0 <= high <= 1):  # more than the padding to an even size
             if abs(dreamed.info.width * opened.info.height / (dreamed.info.height * opened.info.width) - 1) > MISSHAPEN:
                 raise SourceError(f"{report.dream} has another shape than {report.source}: is it a dream of that?")
             clip = replace(clip, size=f"{dreamed.info.width}x{dreamed.info.height}")
         report.stability.rate = dreamed.info.rate
-        with open_source(report.source, clip) as opened:
+        with open_source(report.source, selection_of(clip)) as opened:
             engine, setup = _engine(report, recipe, opened.info)
             count = setup.info.count if setup else opened.info.count
             total = min(count, dreamed.info.count)

@@ -23,7 +23,7 @@ from ..recipe import Recipe
 from ..video import carry
 from ..video.engine import Engine
 from . import side_outputs
-from .setup import Setup, set_up
+from .setup import Setup, selection_of, set_up
 
 PROBE = 1_000_000  # px of a frame, at most, that a gradient is timed on
 TURNS = 3
@@ -108,7 +108,7 @@ def estimate(source: str, output: str, recipe: Recipe, overwrite: bool = False) 
         DreamError: as `dream_video` would.
     """
     side_outputs.check_not_input(output, recipe)
-    with open_source(source, recipe.clip) as opened:
+    with open_source(source, selection_of(recipe.clip)) as opened:
         setup = set_up(opened.info, recipe, output)
         info = setup.info
         suffix = Path(output).suffix.lower()

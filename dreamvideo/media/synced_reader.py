@@ -8,8 +8,8 @@ from collections.abc import Generator
 from fractions import Fraction
 
 from ..errors import SourceError
-from ..recipe import Clip
 from .pixels import Pixels
+from .readers.selection import Selection
 from .readers.source import open_source
 
 CACHED_FRAMES = 16  # frames that are held, so that reading backwards decodes nothing more than twice
@@ -33,8 +33,8 @@ class SyncedReader:
     """
 
     def __init__(self, path: str, rate: Fraction):
-        self._path, self._fps = path, str(rate)
-        with open_source(path, Clip(fps=self._fps)) as source:
+        self._path, self._rate = path, rate
+        with open_source(path, Selection(rate=rate)) as source:
             self._info = source.info
         still = self._info.kind == "still"
         self.lasts = math.inf if still else float(self._info.delay + self._info.count / self._info.rate)
@@ -85,7 +85,7 @@ class SyncedReader:
     def _read(self, first: int) -> Generator[tuple[int, Pixels]]:
         """Yield the frames from one on, with their numbers."""
         start = max(self._info.delay + (first - Fraction(1, 2)) / self._info.rate, Fraction(0))
-        moment = f"{math.floor(start * 1_000_000) / 1_000_000:.6f}" if first else ""
-        with open_source(self._path, Clip(start=moment, fps=self._fps)) as source:
+        moment = Fraction(math.floor(start * 1_000_000), 1_000_000) if first else Fraction(0)
+        with open_source(self._path, Selection(start=moment, rate=self._rate)) as source:
             for frame in source:
                 yield first + frame.index, frame.pixels

@@ -22,7 +22,7 @@ from ..curves.timeline import Timeline
 from ..errors import RecipeError, SourceError
 from ..jobs.events import Event
 from ..jobs.preview import preview
-from ..jobs.setup import set_up
+from ..jobs.setup import selection_of, set_up
 from ..media.info import Info
 from ..media.readers.frame import Frame
 from ..media.readers.source import open_source
@@ -52,7 +52,7 @@ class Shown:
     def of(cls, source: str | Path, recipe: Recipe, at: str, count: int) -> Shown:
         """Take a frame of a source, at the size of one of so many cells."""
         source, clip = str(source), recipe.clip
-        with open_source(source, replace(clip, size="")) as whole:
+        with open_source(source, selection_of(replace(clip, size=""))) as whole:
             info = whole.info
         is_film = info.kind != "still" or bool(clip.seconds or recipe.music.music)
         setup = set_up(info, _resting(recipe), "film.mp4" if is_film else "still.png")
@@ -67,7 +67,7 @@ class Shown:
         if index and info.kind != "still":
             start = math.floor((first + index / info.rate) * 1_000_000)
             clip = replace(clip, start=f"{start / 1_000_000:.6f}")
-        with open_source(source, clip) as opened:
+        with open_source(source, selection_of(clip)) as opened:
             frame = next(iter(opened), None)
         if frame is None:
             raise SourceError(f"no frame of {source} can be decoded{f' at {at}' if at else ''}: is it complete?")
@@ -161,7 +161,7 @@ def filmed(
         RecipeError: there is no film, or no moment, for the parameter `key` to show in.
     """
     clip, has_music = recipes[0].clip, any(recipe.music.music for recipe in recipes)
-    with open_source(str(source), replace(clip, size="")) as whole:
+    with open_source(str(source), selection_of(replace(clip, size=""))) as whole:
         info = whole.info
     if info.kind == "still" and not (clip.seconds or has_music):
         raise RecipeError(f"{key} shows only in a film: say how long that of {source} is to be, like --seconds 4")

@@ -10,18 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ...recipe import Clip
 from ..info import Info
 from ..rates import VARIES, even_rate, nominal_rate
 from .frame import Frame
 from .picture_file import one_error, open_picture
-from .selection import resized, sized, within
+from .selection import Selection, resized, sized, within
 
 
 class AnimatedWebPReader:
     """The frames of an animated WebP, which neither PyAV nor OpenCV streams; its rate is its mean rate."""
 
-    def __init__(self, path: str, clip: Clip):
+    def __init__(self, path: str, selection: Selection):
         self.path = path
         with one_error(Path(path)), open_picture(Path(path)) as image:
             size, lasts = image.size, []
@@ -38,10 +37,10 @@ class AnimatedWebPReader:
             )
             notices = (VARIES.format(float(rate)),)
         ends = list(itertools.accumulate(lasts))
-        moments = within([k / rate for k in range(max(round(total * rate / 1000), 1))], path, clip)
+        moments = within([k / rate for k in range(max(round(total * rate / 1000), 1))], path, selection)
         middle = Fraction(1, 2) / rate
         self.taken = [min(bisect.bisect(ends, (m + middle) * 1000), len(ends) - 1) for m in moments]
-        self.info = Info(path, "film", *sized(clip.size, *size), rate, len(moments), notices=notices)
+        self.info = Info(path, "film", *sized(selection.size, *size), rate, len(moments), notices=notices)
 
     def __iter__(self) -> Iterator[Frame]:
         return self.since(0)

@@ -10,12 +10,11 @@ from fractions import Fraction
 import numpy as np
 
 from ...errors import SourceError
-from ...recipe import Clip, parse_rate
 from .. import ffmpeg
 from ..info import Info
 from ..probe import Film
 from .frame import Frame
-from .selection import sized, span, within
+from .selection import Selection, sized, within
 
 SWS = "lanczos+accurate_rnd+full_chroma_int+full_chroma_inp"
 # PQ or HLG light → linear → BT.709 primaries → tone curve → BT.709 signal; 203 nits is reference white (ITU-R BT.2408)
@@ -28,17 +27,17 @@ TONEMAP = (
 class FilmReader:
     """The frames of a film, at a constant rate, upright, full-range RGB."""
 
-    def __init__(self, path: str, film: Film, clip: Clip):
-        times, start, end = film.times, *span(clip)
+    def __init__(self, path: str, film: Film, selection: Selection):
+        times, start = film.times, selection.start
         if not film.constant:  # the moments at which ffmpeg's fps filter gives a frame
             times = [k / film.rate for k in range(round(times[0] * film.rate), max(round(film.end * film.rate), 1))]
-        taken = within(times, path, clip)
+        taken = within(times, path, selection)
         if start > times[0]:  # between two frames, picture and sound begin with the later one
             start = taken[0]
-        width, height = sized(clip.size, film.width, film.height)
-        fixed = bool(clip.size) and "x" in clip.size.lower()
+        width, height = sized(selection.size, film.width, film.height)
+        fixed = "x" in selection.size.lower()
         notices = film.notices
-        if clip.fps and parse_rate(clip.fps) != film.rate:
+        if selection.rate not in (None, film.rate):
             notices += (f"--fps sets the rate of frame sequences: this film keeps its {_per_second(film.rate)}",)
         self.film = film
         self.info = Info(
@@ -54,7 +53,7 @@ class FilmReader:
             film.sound,
             start=start,
             delay=max(taken[0] - start, Fraction(0)),
-            cut=start > 0 or end is not None,
+            cut=start > 0 or selection.end is not None,
             demuxer=film.demuxer,
             notices=notices,
         )

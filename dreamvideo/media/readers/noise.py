@@ -9,10 +9,9 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from ...recipe import Clip, parse_rate
 from ..info import Info
 from .frame import DEFAULT_RATE, Frame
-from .selection import sized
+from .selection import Selection, sized
 
 NOISE, NOISE_SIZE = re.compile(r"noise:(\d*)"), (1280, 720)  # noise:7 is drawn by seed 7
 
@@ -20,9 +19,9 @@ NOISE, NOISE_SIZE = re.compile(r"noise:(\d*)"), (1280, 720)  # noise:7 is drawn 
 class NoiseReader:
     """A still of coloured noise on grey, for a dream out of nothing: soft at several scales, the same for each seed."""
 
-    def __init__(self, path: str, seed: int, clip: Clip):
-        width, height = sized(clip.size, *NOISE_SIZE)
-        rate = parse_rate(clip.fps) or DEFAULT_RATE
+    def __init__(self, path: str, seed: int, selection: Selection):
+        width, height = sized(selection.size, *NOISE_SIZE)
+        rate = selection.rate or DEFAULT_RATE
         self.info, self._seed = Info(path, "still", width, height, rate, 1), seed
 
     def __iter__(self) -> Iterator[Frame]:

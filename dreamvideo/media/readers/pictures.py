@@ -6,24 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import SourceError
-from ...recipe import Clip, parse_rate
 from ..info import Info
 from ..paths import first_number
 from .frame import DEFAULT_RATE, Frame
 from .picture_file import read_picture
-from .selection import resized, sized, within
+from .selection import Selection, resized, sized, within
 
 
 class PictureReader:
     """Picture files as frames: a sequence, or a still as a sequence of one."""
 
-    def __init__(self, path: str, files: list[Path], kind: str, clip: Clip):
-        self.rate = parse_rate(clip.fps) or DEFAULT_RATE
-        times = within([k / self.rate for k in range(len(files))], path, clip)
+    def __init__(self, path: str, files: list[Path], kind: str, selection: Selection):
+        self.rate = selection.rate or DEFAULT_RATE
+        times = within([k / self.rate for k in range(len(files))], path, selection)
         self.files = [files[int(time * self.rate)] for time in times]
         first = read_picture(self.files[0])
         self.original = first.shape
-        width, height = sized(clip.size, first.shape[1], first.shape[0])
+        width, height = sized(selection.size, first.shape[1], first.shape[0])
         depth = 8 * first.dtype.itemsize
         number = first_number(self.files) if kind == "sequence" else 1
         self.info = Info(path, kind, width, height, self.rate, len(times), depth, start=times[0], number=number)

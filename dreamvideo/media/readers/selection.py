@@ -1,16 +1,33 @@
-"""Which frames of a source are taken, and at which size."""
+"""Which frames of a source are read, and at which size: `Selection`."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from fractions import Fraction
 
 import cv2
 
 from ...errors import RecipeError, SourceError
-from ...recipe import Clip, parse_time
 from ..info import Info
 from ..pixels import Pixels
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The part of a source to read, and how.
+
+    Attributes:
+        start: first moment, seconds.
+        end: moment to stop before, seconds; None for the source's end.
+        rate: frames per second of frame sequences and stills, which carry none themselves; None for 24.
+        size: of the frames: `1280x720`, `720p` (short side, shape kept) or `50%`; empty for the source's own.
+    """
+
+    start: Fraction = Fraction(0)
+    end: Fraction | None = None
+    rate: Fraction | None = None
+    size: str = ""
 
 
 def resized(pixels: Pixels, info: Info) -> Pixels:
@@ -21,21 +38,18 @@ def resized(pixels: Pixels, info: Info) -> Pixels:
     return cv2.resize(pixels, (info.width, info.height), interpolation=how)
 
 
-def within(times: list[Fraction], path: str, clip: Clip) -> list[Fraction]:
-    """Return the times from a clip's start on, before its end.
+def within(times: list[Fraction], path: str, selection: Selection) -> list[Fraction]:
+    """Return the times from the start of a selection on, before its end.
 
     Raises:
         SourceError: there is none.
     """
-    start, end = span(clip)
+    start, end = selection.start, selection.end
     taken = [time for time in times if time >= start and (end is None or time < end)]
     if not taken:
-        raise SourceError(f"{path} has no frame between {clip.start or '0'} and {clip.end or 'its end'}")
+        until = "its end" if end is None else f"{float(end):.6g} s"
+        raise SourceError(f"{path} has no frame between {float(start):.6g} s and {until}")
     return taken
-
-
-def span(clip: Clip) -> tuple[Fraction, Fraction | None]:
-    return parse_time(clip.start) or Fraction(0), parse_time(clip.end)
 
 
 def sized(text: str, width: int, height: int) -> tuple[int, int]:

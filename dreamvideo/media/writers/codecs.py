@@ -9,6 +9,22 @@ from .. import ffmpeg
 
 
 @dataclass(frozen=True)
+class EncoderOptions:
+    """What a caller asks of a film's encoder; the defaults leave it to the file type.
+
+    Attributes:
+        codec: FFmpeg's name of the encoder, like `libx265`; `hardware` for a graphics card's; empty for the file
+            type's best.
+        crf: quality, lower is better and larger; None for the encoder's usual here.
+        pix_fmt: FFmpeg's name of the pixel format, like `yuv444p10le`; empty for the encoder's usual.
+    """
+
+    codec: str = ""
+    crf: int | None = None
+    pix_fmt: str = ""
+
+
+@dataclass(frozen=True)
 class Codec:
     """How an encoder is run when nobody says otherwise."""
 

@@ -10,7 +10,6 @@ import numpy as np
 from torch import Tensor
 
 from ...errors import SinkError
-from ...recipe import Encoding
 from .. import ffmpeg
 from ..atomic import hidden_name
 from ..info import Info
@@ -19,7 +18,17 @@ from ..pixels import Pixels, quantise
 from ..probe import probe
 from ..readers.film import SWS
 from ..write_behind import WriteBehind
-from .codecs import ANIMATIONS, CODECS, CONTAINERS, LAYERS, PREFERRED, Codec, find_hardware_encoder, is_rgb
+from .codecs import (
+    ANIMATIONS,
+    CODECS,
+    CONTAINERS,
+    LAYERS,
+    PREFERRED,
+    Codec,
+    EncoderOptions,
+    find_hardware_encoder,
+    is_rgb,
+)
 
 TAGGED = 64 * 2**20  # bytes; a comment is put into a GIF or WebP by rewriting it, which larger ones are spared
 
@@ -31,14 +40,20 @@ class FilmSink:
     """
 
     def __init__(
-        self, path: str, info: Info, encoding: Encoding, comment: str, alpha: bool = False, scratch: Path | None = None
+        self,
+        path: str,
+        info: Info,
+        options: EncoderOptions,
+        comment: str,
+        alpha: bool = False,
+        scratch: Path | None = None,
     ):
         self.path, self.notices, self.count = path, [], 0
         self._info, self._comment = info, comment
         self._final, self._suffix = Path(path), Path(path).suffix.lower()
         self._container = CONTAINERS[self._suffix]
-        asked = encoding if self._suffix not in ANIMATIONS else Encoding()
-        if asked != encoding:
+        asked = options if self._suffix not in ANIMATIONS else EncoderOptions()
+        if asked != options:
             self.notices.append(f"--codec, --crf and --pix-fmt do not apply to {self._suffix}")
         self._codec = find_hardware_encoder() if asked.codec == "hardware" else asked.codec or self._container.codec
         self._alpha = alpha
@@ -84,9 +99,9 @@ class FilmSink:
         for left in (self._raw, self._done):
             left.unlink(missing_ok=True)
 
-    def _start(self, encoding: Encoding) -> ffmpeg.Process:
+    def _start(self, asked: EncoderOptions) -> ffmpeg.Process:
         """Start the encoder, once it has shown on a black frame that it can: not after hours of dreaming."""
-        command = self._command(encoding)
+        command = self._command(asked)
         size = (self._info.width + self._pad[0]) * (self._info.height + self._pad[1]) * (4 if self._alpha else 3)
         try:
             with ffmpeg.writer(command) as rehearsal:
@@ -101,15 +116,15 @@ class FilmSink:
                 "file type, and is there room on the disk?"
             ) from error
 
-    def _command(self, encoding: Encoding) -> list[str]:
+    def _command(self, asked: EncoderOptions) -> list[str]:
         info, (right, below) = self._info, self._pad
         size = f"{info.width + right}x{info.height + below}"
         pixels = "rgba64le" if self._alpha else "rgb48le" if self.depth == 16 else "rgb24"
         raw = ["-f", "rawvideo", "-pix_fmt", pixels, "-s", size, "-r", str(info.rate)]
         options = self._usual.options
-        if encoding.crf is not None and self._usual.quality:
-            options = (*options, self._usual.quality, str(encoding.crf))
-        elif encoding.crf is not None:
+        if asked.crf is not None and self._usual.quality:
+            options = (*options, self._usual.quality, str(asked.crf))
+        elif asked.crf is not None:
             self.notices.append(f"--crf does not apply to {self._codec}")
         tags = ["-metadata", f"comment={self._comment}"] if self._comment else []
         if not self._is_joined and self._suffix not in ANIMATIONS:

@@ -15,11 +15,10 @@ from typing import Protocol
 from torch import Tensor
 
 from ...errors import SinkError
-from ...recipe import Encoding
 from ..info import Info, as_still
 from ..paths import STILLS, frame_pattern, takes_frames
 from .checks import check_output, is_one_picture
-from .codecs import LAYERS
+from .codecs import LAYERS, EncoderOptions
 from .film import FilmSink
 from .pictures import FrameSink, StillSink
 
@@ -46,7 +45,7 @@ class Sink(Protocol):
 def open_sink(
     path: str,
     info: Info,
-    encoding: Encoding,
+    options: EncoderOptions | None = None,
     comment: str = "",
     overwrite: bool = False,
     alpha: bool = False,
@@ -57,7 +56,7 @@ def open_sink(
     Args:
         path: a film, a still, a folder or a printf pattern, by its name.
         info: the source, whose size, rate, colour and sound it keeps.
-        encoding: codec, quality and pixel format, where they are not the usual.
+        options: encoder, quality and pixel format of a film; the usual ones of its file type if None.
         comment: the recipe, written into the file's metadata.
         overwrite: whether what stands there may be replaced.
         alpha: whether the pictures are RGBA, (4, H, W): without sound, in 16 bits where the file type holds them.
@@ -77,7 +76,7 @@ def open_sink(
     elif is_one_picture(path, info):
         sink = StillSink(path, info, comment)
     else:
-        sink = FilmSink(path, info, encoding, comment, alpha, scratch)
+        sink = FilmSink(path, info, options or EncoderOptions(), comment, alpha, scratch)
     try:
         yield sink
     finally:

@@ -211,7 +211,7 @@ def test_stills_and_noise_become_films_and_films_go_on(quick: Recipe, tmp_path: 
         read(tmp_path / "a.mp4")[1][0].pixels.mean(), read(tmp_path / "a.mp4")[1][-1].pixels.mean(), abs_tol=1e-6
     )
     short = quick.set("clip.size=96x54").set("clip.end=0.2").set("camera.then_zoom=0.5")
-    source = read(SAMPLES / "bunny.mp4", end="0.2", size="96x54")[0]
+    source = read(SAMPLES / "bunny.mp4", end=Fraction("0.2"), size="96x54")[0]
     done = dream_video(SAMPLES / "bunny.mp4", tmp_path / "c.mp4", short).done
     assert done == source.count + round(source.rate / 2)
     with pytest.raises(RecipeError, match="--seconds"):

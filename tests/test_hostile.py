@@ -104,7 +104,7 @@ def test_a_list_leads_nowhere(name: str, where: str, clip: MakeClip, listener: s
 def test_a_list_that_is_not_recognised_opens_nothing_else(clip: MakeClip, monkeypatch: pytest.MonkeyPatch) -> None:
     film = clip("a.ts")
     film.with_name("a.mp4").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{film.name}\n#EXT-X-ENDLIST\n")
-    monkeypatch.setattr("dreamvideo.media.local_files.LISTS", (b"?",))
+    monkeypatch.setattr("dreamvideo.media.local_files.PLAYLISTS", (b"?",))
     with pytest.raises(SourceError, match="cannot be read as a film"):
         count(film.with_name("a.mp4"))
 

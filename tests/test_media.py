@@ -31,7 +31,7 @@ from dreamvideo import (
 )
 from dreamvideo.media.info import Info
 from dreamvideo.media.metadata import read_recipe
-from dreamvideo.media.paths import natural
+from dreamvideo.media.paths import sequence_files
 from dreamvideo.media.pixels import luma_8bit
 from dreamvideo.media.writers import codecs
 from dreamvideo.video import flow
@@ -295,8 +295,11 @@ def test_frame_sequences(suffix: str, dtype: type, slack: int, form: str, tmp_pa
         assert np.abs(frame.pixels.astype(int) - picture.astype(int)).max() <= slack
 
 
-def test_natural_order() -> None:
-    assert sorted(["f10", "f2", "f1b", "f1"], key=natural) == ["f1", "f1b", "f2", "f10"]
+def test_natural_order(tmp_path: Path) -> None:
+    expected = ["1.png", "f1.png", "f1b.png", "f02.png", "f2.png", "f10 (2).png", "f10.png", "f.png"]
+    for name in reversed(expected):
+        (tmp_path / name).touch()
+    assert [file.name for file in sequence_files(str(tmp_path))] == expected
 
 
 def test_a_sequence_runs_at_24_unless_told(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from ..media.info import Info, as_still
 from ..media.paths import takes_frames
 from ..media.readers.frame import Frame
 from ..media.readers.source import open_source
-from ..media.writers.checks import check_output
 from ..media.writers.codecs import ANIMATIONS, CODECS, CONTAINERS
+from ..media.writers.output_checks import check_output
 from ..recipe import Recipe
 from ..video import carry
 from ..video.engine import Engine

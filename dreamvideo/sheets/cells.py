@@ -24,6 +24,7 @@ from ..jobs.events import Event
 from ..jobs.preview import preview
 from ..jobs.setup import selection_of, set_up
 from ..media.info import Info
+from ..media.pixels import to_8bit
 from ..media.readers.frame import Frame
 from ..media.readers.source import open_source
 from ..recipe import Network, Recipe, parse_time
@@ -188,7 +189,7 @@ def _previewed(source: str | Path, at: str, recipe: Recipe) -> tuple[NDArray[np.
         picture = Path(folder, "cell.png")
         preview(source, picture, at, recipe, on_event=hear)
         with open_source(str(picture)) as opened:
-            return eight_bits(next(iter(opened)).pixels), notices
+            return to_8bit(next(iter(opened)).pixels), notices
 
 
 def changed(recipe: Recipe, section: str, key: str, value: str) -> Recipe:
@@ -214,8 +215,3 @@ def network(recipe: Recipe) -> str:
     """Return the name of a recipe's network."""
     of = recipe.network
     return f"{of.model} ({Path(of.weights).name})" if of.weights else of.model
-
-
-def eight_bits(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """Return pixels of 8 or 16 bits as 8 bits."""
-    return (pixels // 257 if pixels.dtype == np.uint16 else pixels).astype(np.uint8)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ..errors import RecipeError
 from ..jobs.events import Event
+from ..media.pixels import to_8bit
 from ..recipe import Recipe
-from .cells import MOST, Shown, changed, dreamed, eight_bits, flag, ignore, looking, network, titled
+from .cells import MOST, Shown, changed, dreamed, flag, ignore, looking, network, titled
 from .contact_sheet import Cell, Sheet
 
 STRONGEST = "top:48"  # the channels shown unless told
@@ -54,7 +55,7 @@ def layers(
     shown = Shown.of(source, recipe, at, len(terms) + 1)
     pictures = dreamed(shown, [changed(recipe, "network", "layers", term) for term in terms], on_event)
     cells = [Cell(flag("network", "layers", term), pixels) for term, pixels in zip(terms, pictures, strict=True)]
-    return titled(source, at, what, recipe, [Cell("", eight_bits(shown.frame.pixels)), *cells])
+    return titled(source, at, what, recipe, [Cell("", to_8bit(shown.frame.pixels)), *cells])
 
 
 def _channels(source: str | Path, recipe: Recipe, at: str, layer: str, written: str) -> list[str]:

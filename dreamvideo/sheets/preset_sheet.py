@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ..curves.animate import follows_sound
 from ..jobs.events import Event
+from ..media.pixels import to_8bit
 from ..recipe import Recipe, files, preset_tables
-from .cells import Shown, dreamed, eight_bits, ignore, titled
+from .cells import Shown, dreamed, ignore, titled
 from .contact_sheet import Cell, Sheet
 
 
@@ -34,4 +35,4 @@ def preset_sheet(
     shown = Shown.of(source, recipe, at, len(seen) + 1)
     pictures = dreamed(shown, list(seen.values()), on_event)
     cells = [Cell(f"--preset {name}", pixels) for name, pixels in zip(seen, pictures, strict=True)]
-    return titled(source, at, "every look", recipe, [Cell("", eight_bits(shown.frame.pixels)), *cells])
+    return titled(source, at, "every look", recipe, [Cell("", to_8bit(shown.frame.pixels)), *cells])

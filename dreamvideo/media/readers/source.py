@@ -1,4 +1,4 @@
-"""Opens any source by its name: `open_source`."""
+"""`open_source`: opens a film, a frame sequence, a still or noise, whichever a name stands for."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ from .selection import Selection
 
 @contextmanager
 def open_source(path: str, selection: Selection | None = None) -> Iterator[Source]:
-    """Open a film, a frame sequence (folder, glob, printf pattern), a still, or `noise:`.
+    """Open a film, a frame sequence (folder, glob, printf pattern), a still, or noise (`noise:`, `noise:SEED`).
 
     Args:
-        path: local, whatever it may contain.
-        selection: which part, at which size, and the rate of a sequence; all of it as it is if None.
+        path: of local files, whatever characters it holds; network addresses are not opened.
+        selection: which part, at which size, and the rate of a sequence; everything as it is if None.
+
+    Yields:
+        A `Source`, which is an iterable of `Frame`.
 
     Raises:
-        SourceError: there is nothing there that can be read, or nothing between start and end.
-        RecipeError: a size that cannot be read.
+        SourceError: it cannot be found or read, or has no frame between start and end.
+        RecipeError: the size cannot be read.
     """
     selection = selection or Selection()
     if noise := NOISE.fullmatch(path):

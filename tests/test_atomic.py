@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from dreamvideo.media.atomic import create_hidden_file, write_file
 
 
 @pytest.fixture
-def umask(monkeypatch: pytest.MonkeyPatch) -> int:
+def umask(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The process umask, which belongs to all threads: setting it, even for a moment, fails the test."""
     mask = os.umask(0o027)
     monkeypatch.setattr("os.umask", lambda mask: pytest.fail("the umask of the process was set"))

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import SAMPLES
+from media_files import read
 from skimage import data
-from test_media import read
 
 from dreamvideo import Engine, Frame, Recipe, RecipeError, SourceError, dream_video, measure, render
 from dreamvideo.curves.animate import Animation

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import SAMPLES
-from test_media import packets, read
+from media_files import packets, read
 
 from dreamvideo import Recipe, SinkError, dream_image, dream_video
 from dreamvideo.cli import render

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from oddities import png
+from hostile_cases import png
 from PIL import Image
 
 from dreamvideo import Recipe, RecipeError, Selection, SourceError, open_source

@@ -39,7 +39,7 @@ def _create_file(folder: Path, prefix: str, suffix: str) -> Path:
 
 def _can_rename(folder: Path, other: Path) -> bool:
     """Tell whether a file can be renamed from one folder into another: even one disk may be mounted twice."""
-    source = _create_file(folder, ".probe-", "")
+    source = _create_file(folder, ".probe-", ".part")
     target = other / source.name
     try:
         os.rename(source, target)

@@ -24,7 +24,7 @@ class NoiseReader:
     Args:
         path: the source's name, as the user gave it.
         seed: the same seed gives the same noise.
-        selection: of which only size and rate matter.
+        selection: only its size and rate are used.
     """
 
     def __init__(self, path: str, seed: int, selection: Selection):

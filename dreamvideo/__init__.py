@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from .jobs.preview import preview
     from .jobs.still import dream_image
     from .media.readers.frame import Frame
+    from .media.readers.selection import Selection
     from .media.readers.source import open_source
+    from .media.writers.codecs import EncoderOptions
     from .media.writers.sink import open_sink
     from .sheets.contact_sheet import Sheet
     from .sheets.layer_atlas import layers
@@ -33,11 +35,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "EncoderOptions": "media.writers.codecs",
     "Engine": "video.engine",
     "Event": "jobs.events",
     "Frame": "media.readers.frame",
     "Report": "analysis.report",
     "Result": "jobs.events",
+    "Selection": "media.readers.selection",
     "Sheet": "sheets.contact_sheet",
     "assemble_now": "jobs.api",
     "dream_image": "jobs.still",
@@ -53,9 +57,9 @@ _WHERE = {
 }
 
 __all__ = [
-    "DreamError", "Engine", "Event", "Frame", "ModelError", "Recipe", "RecipeError", "Report", "Result",
-    "Sheet", "SinkError", "SourceError", "assemble_now", "dream_image", "dream_video", "layers", "measure",
-    "open_sink", "open_source", "preview", "render", "resume", "sweep",
+    "DreamError", "EncoderOptions", "Engine", "Event", "Frame", "ModelError", "Recipe", "RecipeError", "Report",
+    "Result", "Selection", "Sheet", "SinkError", "SourceError", "assemble_now", "dream_image", "dream_video", "layers",
+    "measure", "open_sink", "open_source", "preview", "render", "resume", "sweep",
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_media import read
+from media_files import read
 
 from dreamvideo import RecipeError
 from dreamvideo.cli.main import main

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import SAMPLES
+from media_files import read
 from skimage import data
-from test_media import read
 
 from dreamvideo import Engine, Frame, Recipe, RecipeError, SourceError, dream_video, measure, render
 from dreamvideo.curves.animate import Animation
@@ -223,7 +223,7 @@ def test_stills_and_noise_become_films_and_films_go_on(quick: Recipe, tmp_path: 
     first, *_, last = (frame.pixels.astype(int) for frame in read(tmp_path / "a.mp4")[1])
     assert np.abs(last - first).mean() > 5
     short = quick.set("clip.size=96x54").set("clip.end=0.2").set("camera.then_zoom=0.5")
-    source = read(SAMPLES / "bunny.mp4", end="0.2", size="96x54")[0]
+    source = read(SAMPLES / "bunny.mp4", end=Fraction("0.2"), size="96x54")[0]
     done = dream_video(SAMPLES / "bunny.mp4", tmp_path / "c.mp4", short).done
     assert done == source.count + round(source.rate / 2)
     with pytest.raises(RecipeError, match="--seconds"):

@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from conftest import SAMPLES
-from test_media import packets, read
+from media_files import packets, read
 
 from dreamvideo import Recipe, SinkError, dream_image, dream_video
 from dreamvideo.cli import render
@@ -46,7 +47,7 @@ def test_the_sample_is_dreamed_by_the_command(tmp_path: Path) -> None:
     assert re.search(r"25/25 frames, +[\d.]+s/frame, [\d:]+ left", done.stderr)
     info, frames = read(tmp_path / "out.mp4")
     assert (info.width, info.height, info.rate, info.count, info.sound) == (160, 90, 25, 25, ("aac",))
-    original = read(sample, size="160x90", end="1")[1]
+    original = read(sample, size="160x90", end=Fraction(1))[1]
     change = [np.abs(a.pixels.astype(int) - b.pixels).mean() for a, b in zip(frames, original, strict=True)]
     assert min(change) > 2  # every frame is dreamed
     shown = dreamvideo("show", tmp_path / "out.mp4")

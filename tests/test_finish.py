@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import tensor
+from media_files import read
 from skimage import data
-from test_media import read
 
 from dreamvideo import Recipe, SinkError, SourceError, dream_video, preview
 from dreamvideo.finish import flash

@@ -251,7 +251,7 @@ def test_times_rates_sizes_and_memory(text: str) -> None:
     assert moment is None or moment >= 0
     assert rate is None or times.MIN_RATE <= rate <= 1000
     if len(text) <= checks.MAX_TEXT:
-        size = read(selection.sized, text, 64, 48)
+        size = read(selection.parse_size, text, 64, 48)
         assert size is None or all(1 <= side <= 32768 for side in size)
     room = read(memory.memory_budget, text, torch.device("cpu"))
     assert room is None or room[0] > 0

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 from conftest import ffmpeg
+from media_files import read
 from skimage import data
 from test_finish import MODES, H, W, film, half_white, noisy, save
-from test_media import read
 
 from dreamvideo import Engine, Frame, Recipe, RecipeError, SinkError, SourceError, dream_image, dream_video, render
 from dreamvideo.curves.timeline import Timeline

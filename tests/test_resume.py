@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from clips import KINDS
 from conftest import SAMPLES
-from test_media import read
+from media_files import read
 
 import dreamvideo
 from dreamvideo import DreamError, Event, Recipe, Result, SinkError, SourceError, dream_video

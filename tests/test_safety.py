@@ -1,4 +1,4 @@
-"""What strangers may hand over: recipes, weights, films and names are data, and nothing in them runs or leaves."""
+"""Safety: recipes, weights, films and file names from strangers are data; none runs code or opens a connection."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ def _film(path: Path, comment: str) -> None:
 
 
 @pytest.mark.parametrize(("made", "name"), [(_png, "a.png"), (_film, "a.mkv")])
-def test_a_recipe_in_a_file_is_printed_and_read_as_data(
+def test_a_hostile_recipe_in_a_file_is_printed_and_read_as_data(
     made: Callable[[Path, str], None], name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -313,7 +313,7 @@ def test_an_error_is_one_line_of_plain_text() -> None:
 
 
 @pytest.mark.parametrize("name", ["a.m3u8", "a.mp4", "a.ffconcat", "a.sdp"])
-def test_no_film_opens_a_connection(name: str, tmp_path: Path) -> None:
+def test_opening_a_film_opens_no_connection(name: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
         url = f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"
@@ -328,5 +328,5 @@ def test_no_film_opens_a_connection(name: str, tmp_path: Path) -> None:
                 reads(str(tmp_path / name))
         with pytest.raises(DreamError):
             open_source(url).__enter__()
-        with pytest.raises(BlockingIOError):  # nobody has come
+        with pytest.raises(BlockingIOError):  # nothing has connected
             server.accept()

@@ -11,9 +11,9 @@ import dreamvideo
 PACKAGE = Path(dreamvideo.__file__).parent
 FLOORS = [  # a room, or a single file of one, may import from its own floor and from those above it in this list
     ("errors",),
+    ("media",),
     ("curves.expressions", "curves.keyframes", "curves.toml", "curves.syntax", "curves.weights"),
     ("recipe",),
-    ("media",),
     ("curves", "networks"),
     ("dream",),
     ("finish",),
@@ -61,6 +61,12 @@ def test_imports_point_one_way() -> None:
             assert floor(other) <= floor(name), f"{name} imports {other}"
 
 
+def test_media_knows_no_recipe_and_no_curves() -> None:
+    for name, others in graph().items():
+        if name.startswith("media."):
+            assert not [other for other in others if not other.startswith(("media.", "errors"))], name
+
+
 def test_no_import_leads_back_to_itself() -> None:
     list(TopologicalSorter(graph()).static_order())  # raises CycleError, with the circle
 
@@ -78,9 +84,9 @@ def test_every_file_says_in_its_first_line_what_it_holds() -> None:
 
 def test_what_the_package_offers() -> None:
     assert sorted(dreamvideo.__all__) == [
-        "DreamError", "Engine", "Event", "Frame", "ModelError", "Recipe", "RecipeError", "Report", "Result",
-        "Sheet", "SinkError", "SourceError", "assemble_now", "dream_image", "dream_video", "layers", "measure",
-        "open_sink", "open_source", "preview", "render", "resume", "sweep",
+        "DreamError", "EncoderOptions", "Engine", "Event", "Frame", "ModelError", "Recipe", "RecipeError",
+        "Report", "Result", "Selection", "Sheet", "SinkError", "SourceError", "assemble_now", "dream_image",
+        "dream_video", "layers", "measure", "open_sink", "open_source", "preview", "render", "resume", "sweep",
     ]  # fmt: skip
     for name in dreamvideo.__all__:
         assert getattr(dreamvideo, name).__doc__

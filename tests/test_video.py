@@ -22,6 +22,7 @@ from dreamvideo.analysis.motion import exact_motion
 from dreamvideo.curves.animate import Animation
 from dreamvideo.curves.timeline import Timeline
 from dreamvideo.finish.composite import composite
+from dreamvideo.jobs.setup import selection_of
 from dreamvideo.media.pixels import luma_8bit
 from dreamvideo.recipe import Clip, Finish, Temporal, preset_tables, presets
 from dreamvideo.video import carry, strength
@@ -185,7 +186,7 @@ def test_a_shot_that_fades_in_reaches_full_strength(engine: Engine) -> None:
 def test_carrying_is_steadier_than_dreaming_alone_on_real_footage() -> None:
     recipe = Recipe().set("dream.iterations=10").set("clip.size=256x144")
     found = {}
-    with open_source(str(SAMPLES / "bunny.mp4"), recipe.clip) as source:
+    with open_source(str(SAMPLES / "bunny.mp4"), selection_of(recipe.clip)) as source:
         frames = list(itertools.islice(source, 30, 40))
     for method in ("none", "dis"):
         engine, stability = Engine(recipe.set(f"temporal.flow={method}")), Stability()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import DreamError, SourceError
 from ..finish.composite import composite
 from ..jobs.events import Event
-from ..jobs.setup import Setup, set_up
+from ..jobs.setup import Setup, selection_of, set_up
 from ..media.info import Info
 from ..media.metadata import read_recipe
 from ..media.paths import holds_frames
@@ -163,7 +163,7 @@ def _side_by_side(
     with open_source(report.dream) as dreamed:
         clip = _matching_clip(report, recipe.clip if recipe else Clip(), dreamed.info)
         report.stability.rate = dreamed.info.rate
-        with open_source(report.source, clip) as opened:
+        with open_source(report.source, selection_of(clip)) as opened:
             engine, setup = _engine(report, recipe, opened.info)
             count = setup.info.count if setup else opened.info.count
             total = min(count, dreamed.info.count)
@@ -177,7 +177,7 @@ def _side_by_side(
 
 def _matching_clip(report: Report, clip: Clip, dreamed: Info) -> Clip:
     """Return the part of the source that was dreamed, at the dream's size."""
-    with open_source(report.source, clip) as opened:
+    with open_source(report.source, selection_of(clip)) as opened:
         wide, high = dreamed.width - opened.info.width, dreamed.height - opened.info.height
     if 0 <= wide <= 1 and 0 <= high <= 1:  # the padding to an even size
         return clip

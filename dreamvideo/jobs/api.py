@@ -22,7 +22,7 @@ from .loop_job import dream_loop, loop_so_far
 from .plan import Plan, Request
 from .resume import go_on_with, new_plan
 from .run_folder import RunFolder, run_folder
-from .setup import Setup, makes_film, set_up
+from .setup import Setup, makes_film, selection_of, set_up
 from .still import still
 from .tasks import missing_tasks
 
@@ -132,7 +132,7 @@ def assemble_now(folder: str | Path, *, overwrite: bool = False, on_event: Liste
     """
     plan = Plan.read(Path(folder) / "plan.json")
     recipe = plan.recipe()
-    with open_source(plan.source, recipe.clip) as opened:
+    with open_source(plan.source, selection_of(recipe.clip)) as opened:
         setup = set_up(opened.info, recipe, plan.output, Path(plan.keep))
         so_far = loop_so_far if recipe.camera.loop else assemble_part
         try:
@@ -152,7 +152,7 @@ def _render(where: Path, wanted: Request, how: RunOptions) -> Result:
     side_outputs.check_not_input(wanted.output, wanted.recipe)
     if wanted.recipe.camera.loop:  # every frame of it needs the others
         how = replace(how, executor=Inline())
-    with open_source(wanted.source, wanted.recipe.clip) as opened:
+    with open_source(wanted.source, selection_of(wanted.recipe.clip)) as opened:
         if opened.info.kind == "still" and not makes_film(wanted.recipe, wanted.output):
             return still(
                 opened, wanted.output, wanted.recipe, wanted.overwrite, wanted.layer_out, wanted.save_octaves,

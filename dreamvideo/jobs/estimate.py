@@ -17,14 +17,14 @@ from ..media.info import Info, as_still
 from ..media.paths import takes_frames
 from ..media.readers.frame import Frame
 from ..media.readers.source import open_source
-from ..media.writers.checks import check_output
 from ..media.writers.codecs import ANIMATIONS, CODECS, CONTAINERS
+from ..media.writers.output_checks import check_output
 from ..recipe import Recipe
 from ..video import carry
 from ..video.engine import Engine
 from ..video.process import configure_process
 from . import side_outputs
-from .setup import Setup, set_up
+from .setup import Setup, selection_of, set_up
 
 PROBE = 1_000_000  # px of a frame, at most, that a gradient is timed on
 TURNS = 3
@@ -109,7 +109,7 @@ def estimate(source: str, output: str, recipe: Recipe, overwrite: bool = False) 
         DreamError: as `dream_video` would.
     """
     side_outputs.check_not_input(output, recipe)
-    with open_source(source, recipe.clip) as opened:
+    with open_source(source, selection_of(recipe.clip)) as opened:
         setup = set_up(opened.info, recipe, output)
         info = setup.info
         suffix = Path(output).suffix.lower()

@@ -19,7 +19,7 @@ from ..video.process import configure_process
 from ..video.render import render
 from . import side_outputs
 from .events import Event, Listener, Result, ignore
-from .setup import set_up
+from .setup import selection_of, set_up
 from .still import tell
 
 PREROLL = 12  # frames dreamed before the one a preview shows, so that it looks as it will in the film
@@ -52,7 +52,7 @@ def preview(
     recipe = recipe or Recipe()
     side_outputs.check_not_input(str(output), recipe)
     moment, clip = parse_time(at) or Fraction(0), recipe.clip
-    with open_source(str(source), clip) as whole:
+    with open_source(str(source), selection_of(clip)) as whole:
         info = whole.info
     is_film = info.kind != "still" or bool(clip.seconds or recipe.music.music)
     setup = set_up(info, recipe.set("camera.loop=false"), "film.mp4" if is_film else str(output), keep)
@@ -70,7 +70,7 @@ def preview(
     octaves = side_outputs.octave_saver(str(save_octaves), info.number, overwrite) if save_octaves else None
     still = dataclasses.replace(setup, info=as_still(info))
     with (
-        open_source(str(source), part) as opened,
+        open_source(str(source), selection_of(part)) as opened,
         side_outputs.open_outputs(str(output), str(layer_out), still, overwrite) as (sink, kept),
     ):
         frames = (

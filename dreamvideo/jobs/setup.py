@@ -18,9 +18,11 @@ from ..media.info import Info
 from ..media.paths import STILLS, takes_frames
 from ..media.probe import song_codec
 from ..media.readers.frame import DEFAULT_RATE, Frame
+from ..media.readers.selection import Selection
 from ..media.readers.source import open_source
 from ..media.synced_reader import SyncedReader
-from ..recipe import SOURCE_MUSIC, Recipe, parse_rate
+from ..media.writers.codecs import EncoderOptions
+from ..recipe import SOURCE_MUSIC, Clip, Encoding, Recipe, parse_rate, parse_time
 
 FLOW = Fraction(3, 4)  # s over which the end of a film's loop flows into its beginning
 TAIL_ZOOM = 1.5  # times a second that a film's last frame goes on zooming, unless told
@@ -62,6 +64,20 @@ class Setup:
         if last is not None and last.index + 1 >= self.source_frames:  # a damaged film ends where it ends
             for index in range(max(self.source_frames, first), self.timeline.count):
                 yield Frame(index, index / self.timeline.rate, last.pixels, feedback=True)
+
+
+def selection_of(clip: Clip) -> Selection:
+    """Return the part of a source that a recipe asks for, as `open_source` takes it.
+
+    Raises:
+        RecipeError: a time or rate that cannot be read.
+    """
+    return Selection(parse_time(clip.start) or Fraction(0), parse_time(clip.end), parse_rate(clip.fps), clip.size)
+
+
+def encoder_options(encoding: Encoding) -> EncoderOptions:
+    """Return what a recipe asks of an encoder, as `open_sink` takes it."""
+    return EncoderOptions(encoding.codec, encoding.crf, encoding.pix_fmt)
 
 
 def set_up(source: Info, recipe: Recipe, output: str, keep: Path | None = None) -> Setup:
@@ -210,7 +226,7 @@ def timeline_of(recipe: Recipe, source: str = "", keep: Path | None = None) -> T
         DreamError: the source or the music cannot be read.
     """
     if source:
-        with open_source(source, recipe.clip) as opened:
+        with open_source(source, selection_of(recipe.clip)) as opened:
             return set_up(opened.info, recipe, "film.mp4", keep).timeline
     rate = parse_rate(recipe.clip.fps) or DEFAULT_RATE
     seconds, sound = Fraction(recipe.clip.seconds).limit_denominator(10**6), None

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -19,11 +18,9 @@ from ..media.pixels import Pixels, quantise, to_tensor
 from ..media.readers.frame import Frame
 from ..media.writers.pictures import save_picture
 from ..media.writers.sink import Sink, open_sink
-from ..recipe import Encoding, Recipe, input_files
+from ..recipe import Recipe, input_files
 from ..video import camera
-
-if TYPE_CHECKING:
-    from .setup import Setup
+from .setup import Setup, encoder_options
 
 OCTAVE = re.compile(r"\d{5,}-\d+x\d+\.png")
 Watch = Callable[[Iterable[Frame]], Iterable[Frame]]
@@ -52,13 +49,13 @@ def open_outputs(
     info, recipe = setup.info, setup.recipe
     comment = comment or recipe.to_toml()
     if not layer:
-        with open_sink(output, info, recipe.encoding, comment, overwrite, scratch=scratch) as sink:
+        with open_sink(output, info, encoder_options(recipe.encoding), comment, overwrite, scratch=scratch) as sink:
             yield sink, lambda frames: frames
         return
     _check_layer(output, layer, setup)
     with (
-        open_sink(output, info, recipe.encoding, comment, overwrite, scratch=scratch) as sink,
-        open_sink(layer, info, Encoding(), comment, overwrite, alpha=True, scratch=scratch) as beside,
+        open_sink(output, info, encoder_options(recipe.encoding), comment, overwrite, scratch=scratch) as sink,
+        open_sink(layer, info, None, comment, overwrite, alpha=True, scratch=scratch) as beside,
     ):
         both = LayeredSink(sink, beside, latest=info.kind == "still")
         yield both, both.watch

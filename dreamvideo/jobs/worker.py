@@ -24,7 +24,7 @@ from . import side_outputs
 from .fingerprint import file_digest
 from .plan import Plan
 from .run_folder import UNFINISHED, Segment
-from .setup import Setup, set_up
+from .setup import Setup, selection_of, set_up
 from .tasks import Task
 
 ROWS = 8  # every so many rows of a frame are looked at, to know it again
@@ -111,7 +111,7 @@ class Worker:
         if self._built is None or self._built[0] != part.first:
             self._built = None
             recipe = self.plan.recipe(index)
-            with open_source(self.plan.source, recipe.clip) as opened:
+            with open_source(self.plan.source, selection_of(recipe.clip)) as opened:
                 setup = set_up(opened.info, recipe, self.plan.output, Path(self.plan.keep))
             engine = Engine(self.plan.settled(setup.recipe), setup.timeline, self.plan.memory_budget)
             self._built = part.first, setup, engine
@@ -125,7 +125,7 @@ class Worker:
 
     def _frames(self, setup: Setup, first: int) -> Generator[Frame]:
         """Yield the frames from one on, held ones at the end."""
-        with open_source(self.plan.source, setup.recipe.clip) as opened:
+        with open_source(self.plan.source, selection_of(setup.recipe.clip)) as opened:
             yield from setup.frames(self._read(opened, min(first, setup.source_frames - 1)), first)
 
     def _read(self, opened: Source, first: int) -> Iterator[Frame]:

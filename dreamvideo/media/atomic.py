@@ -1,51 +1,63 @@
-"""Files that appear whole or not at all."""
+"""Atomic file writes: a file appears under its final name complete, or not at all."""
 
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from ..errors import SinkError
 
 
-def hidden_name(final: Path, suffix: str, scratch: Path | None = None) -> Path:
-    """Return a free name in another folder on the same disk, if there is one, or else beside the final one."""
-    there = final.parent if scratch is None or not _reaches(scratch, final.parent) else scratch
-    handle, name = tempfile.mkstemp(prefix=f".{final.stem[:40]}-", suffix=suffix, dir=there)
-    os.close(handle)
-    os.chmod(name, 0o666 & ~_umask())
-    return Path(name)
+def create_hidden_file(final: Path, suffix: str, scratch: Path | None = None) -> Path:
+    """Create an empty hidden file to write to, from which a rename to the final name is possible.
+
+    Args:
+        final: the name that the file is to get when it is complete.
+        suffix: ending of the hidden name, like `.mp4`; some encoders choose the format by it.
+        scratch: a folder to create it in if it is on the same disk as `final`; otherwise, or if None, it is created
+            in the folder of `final`.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    folder = scratch if scratch is not None and _can_rename(scratch, final.parent) else final.parent
+    stem = final.stem[:40].replace("%", "_")  # ffmpeg takes %d in the name of a picture for a number
+    return _create_file(folder, f".{stem}-", suffix)
 
 
-def _reaches(folder: Path, other: Path) -> bool:
-    """Tell whether a file can be renamed from one folder into another: the same disk may be mounted twice."""
-    handle, name = tempfile.mkstemp(dir=folder)
-    os.close(handle)
-    there = other / Path(name).name
+def _create_file(folder: Path, prefix: str, suffix: str) -> Path:
+    """Create an empty file with a random name, with the permissions that the user's umask gives any new file."""
+    while True:
+        path = folder / f"{prefix}{secrets.token_hex(4)}{suffix}"
+        try:
+            path.touch(mode=0o666, exist_ok=False)
+        except FileExistsError:
+            continue
+        return path
+
+
+def _can_rename(folder: Path, other: Path) -> bool:
+    """Tell whether a file can be renamed from one folder into another: even one disk may be mounted twice."""
+    source = _create_file(folder, ".probe-", ".part")
+    target = other / source.name
     try:
-        os.rename(name, there)
+        os.rename(source, target)
     except OSError:
-        os.unlink(name)
+        source.unlink()
         return False
-    there.unlink()
+    target.unlink()
     return True
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def check_new_file(path: str, overwrite: bool, kinds: tuple[str, ...]) -> None:
+def check_new_file(path: str, overwrite: bool, suffixes: tuple[str, ...]) -> None:
     """Refuse the name of a file to be written, before any work is done.
 
     Raises:
-        SinkError: it has another ending than `kinds`, exists already, or its folder cannot be written into.
+        SinkError: its suffix is not one of `suffixes`, it exists already, or its folder is not writable.
     """
-    if Path(path).suffix.lower() not in kinds:
-        raise SinkError(f"{path}: end the name in {' or '.join(kinds)}")
+    if Path(path).suffix.lower() not in suffixes:
+        raise SinkError(f"{path}: end the name in {' or '.join(suffixes)}")
     if os.path.exists(path) and not overwrite:
         raise SinkError(f"{path} exists already: give another name, or --overwrite")
     folder = os.path.dirname(path) or "."
@@ -54,29 +66,32 @@ def check_new_file(path: str, overwrite: bool, kinds: tuple[str, ...]) -> None:
 
 
 def write_file(path: str | Path, data: bytes, durable: bool = False) -> None:
-    """Write a file, whole or not at all.
+    """Write a file completely, or leave what was there before.
 
     Args:
-        path: there or not yet; what stands there is replaced.
-        data: all of it.
-        durable: whether it has to outlast a loss of power from here on.
+        path: an existing file is replaced.
+        data: the whole content.
+        durable: whether the file must survive a power failure from here on.
 
     Raises:
         SinkError: it cannot be written.
     """
-    partial = Path(f"{path}.part")
+    partial: Path | None = None
     try:
+        partial = create_hidden_file(Path(path), ".part")
         partial.write_bytes(data)
         move_file(partial, Path(path), durable)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise SinkError(
             f"cannot write {path} ({error.strerror}): is the disk full, or the folder protected?"
         ) from error
+    finally:
+        if partial is not None:
+            partial.unlink(missing_ok=True)
 
 
 def move_file(source: Path, target: Path, durable: bool = False) -> None:
-    """Rename a file within one disk, over what stands there; `durable` as for `write_file`."""
+    """Rename a file within one disk, replacing the target; `durable` as for `write_file`."""
     if durable:
         flush_to_disk(source)
     os.replace(source, target)
@@ -85,7 +100,7 @@ def move_file(source: Path, target: Path, durable: bool = False) -> None:
 
 
 def flush_to_disk(path: Path) -> None:
-    """Wait until a file, or the list of names in a folder, is on the disk and not only on its way there."""
+    """Wait until a file, or the list of names in a folder, has reached the disk and not only the system's cache."""
     if os.name != "posix" and path.is_dir():
         return
     handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)

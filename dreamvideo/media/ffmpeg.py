@@ -1,7 +1,7 @@
-"""The only module that starts ffmpeg: raw frames out of it, raw frames into it, and files through it.
+"""Starts ffmpeg, and is the only module that does: to read raw frames from it, to write raw frames to it, to run it.
 
-The ffmpeg is the one inside imageio-ffmpeg. It gets argument lists, never a shell; local files only; and a session of
-its own, so that a Ctrl-C meant for us does not end it in the middle of a file.
+The executable is the one inside imageio-ffmpeg. It is given argument lists, never a shell; it may open local files
+only; and it runs in a session of its own, so that a Ctrl-C meant for us does not end it in the middle of a file.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from types import TracebackType
 from typing import Self
 
 QUIET = ["-hide_banner", "-nostdin", "-loglevel", "error"]
-HELP = 2**18  # bytes of an encoder's own description, at most
-WHERE = r"\[[^][]* @ 0x[0-9a-f]+\] "  # which part of it speaks, and its address in memory
+MAX_HELP_BYTES = 2**18  # of an encoder's description
+LOG_PREFIX = r"\[[^][]* @ 0x[0-9a-f]+\] "  # before a message: the component that logs it, and its memory address
 LOCAL = ["-protocol_whitelist", "file,pipe"]
+SCALER_FLAGS = "lanczos+accurate_rnd+full_chroma_int+full_chroma_inp"
 
 
 class FFmpegError(Exception):
-    """ffmpeg could not be started, failed, or was killed; the message is what it said last, in one line."""
+    """ffmpeg could not be started, failed, or was killed; the message is the last line of its log."""
 
 
 def input_args(path: str, demuxer: str = "") -> list[str]:
@@ -29,13 +30,23 @@ def input_args(path: str, demuxer: str = "") -> list[str]:
 
     Args:
         path: of the file.
-        demuxer: its format; unless it is told, a name like `a%d.gif` is taken for those of many files.
+        demuxer: FFmpeg's name of its format; without it, FFmpeg takes a name like `a%d.gif` for a sequence of files.
     """
     return [*LOCAL, *(["-f", demuxer] if demuxer else []), "-i", f"file:{path}"]
 
 
 class Process:
-    """A running ffmpeg whose error output is drained all along; killed on leaving if it still runs."""
+    """A running ffmpeg; used as a context manager, it is killed on leaving if it still runs.
+
+    Its stderr is read by a thread all the time: a full pipe would block it.
+
+    Args:
+        args: command line after the options that all have in common.
+        stdin, stdout: as for `subprocess.Popen`.
+
+    Raises:
+        FFmpegError: it cannot be started.
+    """
 
     def __init__(
         self, args: list[str], stdin: int | None = subprocess.DEVNULL, stdout: int | None = subprocess.DEVNULL
@@ -47,17 +58,17 @@ class Process:
             )
         except OSError as error:
             raise FFmpegError(f"ffmpeg cannot be started: {error}") from error
-        self._said: collections.deque[str] = collections.deque(maxlen=8)
-        self._drain = threading.Thread(target=self._listen, daemon=True)
-        self._drain.start()
+        self._log: collections.deque[str] = collections.deque(maxlen=8)
+        self._log_thread = threading.Thread(target=self._read_log, daemon=True)
+        self._log_thread.start()
 
-    def _listen(self) -> None:
+    def _read_log(self) -> None:
         assert self._process.stderr is not None
         for line in self._process.stderr:
-            self._said.append(line.decode(errors="replace").strip())
+            self._log.append(line.decode(errors="replace").strip())
 
     def read(self, count: int) -> bytearray:
-        """Read `count` bytes of its output; fewer only at the end."""
+        """Read `count` bytes of its output, or fewer at the end."""
         assert self._process.stdout is not None
         data, filled = bytearray(count), 0
         with memoryview(data) as view:
@@ -70,7 +81,7 @@ class Process:
         """Write all of `data` to its input.
 
         Raises:
-            FFmpegError: it has stopped reading.
+            FFmpegError: it no longer reads.
         """
         assert self._process.stdin is not None
         try:
@@ -78,7 +89,7 @@ class Process:
                 data = data[self._process.stdin.write(data) :]
         except OSError:
             self.wait()
-            raise FFmpegError(self._last_words()) from None
+            raise FFmpegError(self._last_message()) from None
 
     def wait(self) -> None:
         """Close its input and wait for it to end.
@@ -89,19 +100,19 @@ class Process:
         if self._process.stdin and not self._process.stdin.closed:
             self._process.stdin.close()
         code = self._process.wait()
-        self._drain.join()
+        self._log_thread.join()
         if code:
-            raise FFmpegError(self._last_words())
+            raise FFmpegError(self._last_message())
 
     @property
     def was_killed(self) -> bool:
-        """Whether it was ended from outside, rather than by what it was given."""
+        """Whether a signal ended it, rather than an error in its input."""
         return (self._process.poll() or 0) < 0
 
-    def _last_words(self) -> str:
+    def _last_message(self) -> str:
         code = self._process.returncode
-        if self._said:
-            return re.sub(WHERE, "", self._said[-1])
+        if self._log:
+            return re.sub(LOG_PREFIX, "", self._log[-1])
         return f"ffmpeg was killed by signal {-code}" if code < 0 else f"ffmpeg ended with code {code}"
 
     def __enter__(self) -> Self:
@@ -112,19 +123,19 @@ class Process:
     ) -> None:
         self._process.kill()
         self._process.wait()
-        self._drain.join()
+        self._log_thread.join()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe:
                 pipe.close()
 
 
 def reader(args: list[str]) -> Process:
-    """Start an ffmpeg whose output can be read."""
+    """Start an ffmpeg whose standard output can be read."""
     return Process(args, stdout=subprocess.PIPE)
 
 
 def writer(args: list[str]) -> Process:
-    """Start an ffmpeg that reads what is written to it."""
+    """Start an ffmpeg that reads raw frames from its standard input."""
     return Process(args, stdin=subprocess.PIPE)
 
 
@@ -139,16 +150,16 @@ def run(args: list[str]) -> None:
 
 
 def pixel_formats(codec: str) -> list[str]:
-    """Return the pixel formats an encoder takes; none where it does not say.
+    """Return the pixel formats that an encoder takes; empty if it lists none.
 
     Raises:
-        FFmpegError: there is no such encoder.
+        FFmpegError: this ffmpeg has no such encoder.
     """
     with reader(["-h", f"encoder={codec}"]) as process:
-        told = process.read(HELP).decode(errors="replace")
-    if not told.startswith("Encoder "):
+        description = process.read(MAX_HELP_BYTES).decode(errors="replace")
+    if not description.startswith("Encoder "):
         raise FFmpegError(f"ffmpeg has no encoder called {codec}")
-    found = re.search(r"Supported pixel formats: (.*)", told)
+    found = re.search(r"Supported pixel formats: (.*)", description)
     return found[1].split() if found else []
 
 

@@ -1,4 +1,4 @@
-"""What a source is: size, rate, frames, colour, sound."""
+"""`Info`, what is known about a source before its frames are decoded: size, rate, frame count, colour, sound."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 
 @dataclass(frozen=True)
 class Colour:
-    """Colour tags, by their numbers in ITU-T H.273; range 1 is limited (TV), 2 full (PC)."""
+    """Colour tags of a film, as numbers of ITU-T H.273; range is 1 for limited (TV), 2 for full (PC)."""
 
     matrix: int = 1
     primaries: int = 1
@@ -18,25 +18,25 @@ class Colour:
 
 @dataclass(frozen=True)
 class Info:
-    """What a source is.
+    """What is known about a source.
 
     Attributes:
         path: as the user gave it.
         kind: "film", "sequence" or "still".
-        width, height: of the frames it yields, px.
+        width, height: of the frames that it yields, px.
         rate: frames per second, exact.
-        count: how many frames it should yield.
-        depth: bits per channel of the frames it yields, 8 or 16.
-        colour: the tags of the film, unspecified ones filled in as players do; sRGB-like for pictures.
+        count: number of frames that it should yield.
+        depth: bits per channel of the frames that it yields, 8 or 16.
+        colour: the film's tags, unspecified ones filled in as players do; sRGB-like for pictures.
         aspect: sample aspect ratio, 1 for square pixels.
-        sound: the codec of every audio track.
-        start: seconds into the file at which the first frame stands.
-        delay: seconds by which the picture starts later than the file does.
-        cut: whether only a part of the film is taken.
-        number: number of the first frame of a sequence.
-        demuxer: FFmpeg's name of the film's format, so that it is not guessed again, by the file's name.
-        song: a file whose first sound track takes the place of the film's own; "" for none.
-        notices: what the user should be told, a sentence each.
+        sound: codec of every audio track.
+        start: time of the first frame within the file, seconds.
+        delay: seconds by which the picture starts later than the file.
+        cut: whether only a part of the film is selected.
+        number: number in the file name of a sequence's first frame.
+        demuxer: FFmpeg's name of the film's format, so that FFmpeg need not guess it again from the file's name.
+        song: a file whose first sound track replaces the film's own; empty to keep the film's.
+        notices: facts that the user should know, one sentence each.
     """
 
     path: str
@@ -59,5 +59,5 @@ class Info:
 
 
 def as_still(info: Info) -> Info:
-    """Return what a source is when only one of its frames is taken."""
+    """Return the info of a source of which only one frame is used."""
     return replace(info, kind="still", count=1, sound=())

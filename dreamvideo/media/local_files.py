@@ -1,4 +1,4 @@
-"""Files of this machine, opened as what they are: no pipes, no devices, and no lists that lead to other files."""
+"""Opens local files only, and only as what they are: no pipes, no devices, and no playlists that name other files."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any
 
 from ..errors import SourceError
 
-LISTS = (b"#EXTM3U", b"ffconcat version", b"[playlist]", b"v=0", b"<MPD", b"<asx", b"<smil")  # as their texts begin
-HEAD = 1024  # bytes in which that is looked for
-BUFFER = 2**20  # bytes read at a time
-MOST = 200_000_000  # pixels of a picture or frame: what the largest cameras have
-ALONE = {"protocol_whitelist": "none"}  # the file is handed over open; all that it names stays closed
+PLAYLISTS = (b"#EXTM3U", b"ffconcat version", b"[playlist]", b"v=0", b"<MPD", b"<asx", b"<smil")  # how each begins
+HEAD_BYTES = 1024  # in which the beginning of a playlist is looked for
+BUFFER_BYTES = 2**20  # read at a time
+MAX_PIXELS = 200_000_000  # of a picture or frame: what the largest cameras have
+NO_OTHER_FILES = {"protocol_whitelist": "none"}  # FFmpeg is given the file already open, and may open no other
 
 
 def check_file(path: str | Path) -> None:
-    """Refuse what is there and is no file: a pipe would wait for ever, and a device has no end.
+    """Refuse everything but plain files: reading a pipe could wait for ever, and a device may have no end.
 
     Raises:
-        SourceError: that, or nothing is there.
+        SourceError: it is missing, or no plain file.
     """
     try:
         mode = os.stat(path).st_mode
-    except (OSError, ValueError) as error:  # also names that no file can have
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise SourceError(f"{path} does not exist: check the name") from error
     if stat.S_ISDIR(mode):
         raise SourceError(f"{path} is a folder: give a file")
@@ -35,33 +35,39 @@ def check_file(path: str | Path) -> None:
 
 
 def check_size(path: str | Path, width: int, height: int) -> None:
-    """Refuse a picture so large that decoding it would take the machine's memory: it is declared in a few bytes.
+    """Refuse a picture too large to decode: a file of a few bytes can declare a size that would fill the memory.
 
     Raises:
-        SourceError: it is.
+        SourceError: it has more than `MAX_PIXELS`.
     """
-    if width * height > MOST:
-        raise SourceError(f"{path} is {width}x{height}, and pictures up to {MOST:,} pixels are read: make it smaller")
+    if width * height > MAX_PIXELS:
+        raise SourceError(
+            f"{path} is {width}x{height}, and pictures up to {MAX_PIXELS:,} pixels are read: make it smaller"
+        )
 
 
 @contextmanager
 def open_container(path: str) -> Iterator[Any]:
-    """Open a film or song as a container of PyAV's.
+    """Open a film or song as a PyAV container.
 
-    FFmpeg would take `a:b.mp4` for an address and `a%d.gif` for many files, and a playlist would have it open whatever
-    stands there, here or elsewhere; so it gets the open file, and may open no other.
+    FFmpeg would take `a:b.mp4` for a network address and `a%d.gif` for many files, and a playlist would make it open
+    the files or addresses listed. So it is given the file already open, and may open no other.
 
     Raises:
-        SourceError: it is no file, or a list of others.
+        SourceError: it is no plain file, or a playlist.
         av.error.FFmpegError, OSError, ValueError: it cannot be read.
     """
     import av
 
     check_file(path)
     with open(path, "rb") as file:
-        head = file.read(HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()
-        if head.startswith(LISTS) or (head.startswith(b"<?xml") and any(word in head for word in LISTS)):
+        if _is_playlist(file.read(HEAD_BYTES)):
             raise SourceError(f"{path} is a list of other files: give the film itself")
         file.seek(0)
-        with av.open(file, options=ALONE, metadata_errors="replace", buffer_size=BUFFER) as container:
+        with av.open(file, options=NO_OTHER_FILES, metadata_errors="replace", buffer_size=BUFFER_BYTES) as container:
             yield container
+
+
+def _is_playlist(head: bytes) -> bool:
+    head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return head.startswith(PLAYLISTS) or (head.startswith(b"<?xml") and any(word in head for word in PLAYLISTS))

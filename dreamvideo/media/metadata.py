@@ -1,6 +1,7 @@
-"""The recipe inside the file it made: a comment in films and GIFs, in JPEG, PNG and TIFF, XMP in WebP.
+"""Writes the recipe into output files and reads it back: films, GIF, JPEG, PNG, TIFF and WebP carry it as a text.
 
-OpenCV writes pictures without text, so the few bytes each format wants for it are put in here, between what it wrote.
+FFmpeg writes the comment of films. OpenCV writes pictures without text, and a GIF or animated WebP comes from FFmpeg
+without it, so the bytes that these formats need are inserted here. Reading is Pillow's and PyAV's work.
 """
 
 from __future__ import annotations
@@ -8,58 +9,70 @@ from __future__ import annotations
 import html
 import re
 import struct
+import warnings
 import zlib
 from pathlib import Path
+from typing import Any
 
 from ..errors import SourceError
 from .local_files import check_file, open_container
 from .paths import holds_frames, sequence_files
+from .readers.picture_file import as_source_error, open_header
 
-KEYWORD = b"Comment"  # PNG's registered keyword for it
-DESCRIPTION = 270  # TIFF tag ImageDescription
-VP8X_XMP = 0x04  # WebP: the file carries XMP
+PNG, JPEG, GIF, TIFF, RIFF = b"\x89PNG", b"\xff\xd8", b"GIF8", b"II*\0", b"RIFF"  # how the files begin
+PNG_HEADER = 33  # bytes of signature and IHDR chunk
+PNG_KEYWORD = b"Comment"  # registered in the PNG specification
+JPEG_COM = b"\xff\xfe"
+MAX_COM = 2**16 - 3  # bytes of text in a JPEG's comment segment; a longer comment takes several
+GIF_COMMENT = b"\x21\xfe"
+GIF_BLOCK = 255  # bytes of text in a block
+TIFF_DESCRIPTION = 270  # tag ImageDescription
+WEBP_HAS_XMP = 0x04  # flag in the VP8X chunk
 
 
 def with_comment(data: bytes, comment: str) -> bytes:
-    """Return an encoded picture or GIF with a comment in it; data of another format as it is."""
+    """Return an encoded picture or animation with a comment in it; unchanged if it is of another format.
+
+    Args:
+        data: PNG, JPEG, GIF, TIFF (little-endian, one page) or WebP, without a comment.
+        comment: any text.
+    """
     text = comment.encode()
-    if data.startswith(b"\x89PNG"):
+    if data.startswith(PNG):
         return _png(data, text)
-    if data.startswith(b"\xff\xd8"):
-        return data[:2] + b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text + data[2:]
-    if data.startswith(b"GIF8"):
-        blocks = b"".join(bytes([len(part)]) + part for part in _parts(text, 255))
-        at = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)  # behind the header and its palette
-        return data[:at] + b"\x21\xfe" + blocks + b"\0" + data[at:]
-    if data.startswith(b"II*\0"):
+    if data.startswith(JPEG):
+        return _jpeg(data, text)
+    if data.startswith(GIF):
+        return _gif(data, text)
+    if data.startswith(TIFF):
         return _tiff(data, text)
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+    if _is_webp(data):
         return _webp(data, text)
     return data
 
 
 def read_recipe(path: str) -> str:
-    """Return the recipe a render left in its output, as TOML.
+    """Return the recipe that a render wrote into its output, as TOML.
+
+    Args:
+        path: a film, a picture, or a frame sequence, whose first frame is read.
 
     Raises:
-        SourceError: the file cannot be read, or no recipe is in it.
+        SourceError: the file cannot be read, or contains no recipe.
     """
     file = sequence_files(path)[0] if holds_frames(path) else Path(path)
     check_file(file)
-    try:
-        text = _comment(file)
-    except (IndexError, struct.error):  # the field is cut off, or says so
-        text = ""
+    text = _read_comment(file)
     if "[dream]" not in text:
         raise SourceError(f"{path} carries no recipe: only files made by dreamvideo do")
     return text
 
 
-def _comment(file: Path) -> str:
-    with open(file, "rb") as opened:
+def _read_comment(file: Path) -> str:
+    with as_source_error(file), open(file, "rb") as opened:
         head = opened.read(16)
-    if head.startswith((b"\x89PNG", b"\xff\xd8", b"GIF8", b"II*\0", b"RIFF")) and head[8:12] != b"AVI ":
-        return _text(file.read_bytes())
+    if head.startswith((PNG, JPEG, GIF, TIFF)) or _is_webp(head):
+        return _picture_comment(file)
     import av
 
     try:
@@ -70,67 +83,84 @@ def _comment(file: Path) -> str:
     return tags.get("comment", "")
 
 
-def _text(data: bytes) -> str:
-    """Find the recipe's text in a picture: from its first section to the end of the field that holds it."""
-    start = data.find(b"[network]")
-    if start < 0:
+def _picture_comment(file: Path) -> str:
+    """Return the comment of a picture or animation; empty if it has none, or is damaged before it."""
+    try:
+        with warnings.catch_warnings(action="ignore"), as_source_error(file), open_header(file) as image:
+            return _text(_field(image))
+    except SourceError:
         return ""
-    if data.startswith(b"GIF8"):  # a byte of length before every 255 of text
-        start = data.rfind(b"\x21\xfe", 0, start) + 2
-        text = b""
-        while length := data[start]:
-            text += data[start + 1 : start + 1 + length]
-            start += 1 + length
-    elif data.startswith(b"\x89PNG"):
-        chunk = data.rfind(b"iTXt", 0, start)
-        text = data[start : chunk + 4 + struct.unpack(">I", data[chunk - 4 : chunk])[0]]
-    elif data.startswith(b"\xff\xd8"):
-        mark = data.rfind(b"\xff\xfe", 0, start)
-        text = data[start : mark + 2 + struct.unpack(">H", data[mark + 2 : mark + 4])[0]]
-    else:
-        text = re.split(rb"[\0<]", data[start:], maxsplit=1)[0]
-    found = text.decode(errors="replace")
-    return html.unescape(found) if data.startswith(b"RIFF") else found
 
 
-def _parts(text: bytes, size: int) -> list[bytes]:
-    return [text[i : i + size] for i in range(0, len(text), size)]
+def _field(image: Any) -> str | bytes:
+    """Return the field in which `with_comment` writes, as Pillow reads it."""
+    if image.format == "JPEG":
+        return b"".join(data for marker, data in image.applist if marker == "COM")
+    if image.format == "TIFF":
+        return image.tag_v2.get(TIFF_DESCRIPTION, "").encode("latin-1")  # Pillow takes UTF-8 for Latin-1
+    if image.format == "WEBP":
+        packet = image.info.get("xmp", b"").decode(errors="replace")
+        return html.unescape(re.sub("<[^>]*>", "", packet))
+    return image.info.get("Comment") or image.info.get("comment", "")  # of PNG, of GIF
+
+
+def _text(field: str | bytes) -> str:
+    return field.decode(errors="replace") if isinstance(field, bytes) else str(field)
+
+
+def _parts(data: bytes, size: int) -> list[bytes]:
+    return [data[i : i + size] for i in range(0, len(data), size)]
 
 
 def _png(data: bytes, text: bytes) -> bytes:
-    body = b"iTXt" + KEYWORD + b"\0\0\0\0\0" + text
+    body = b"iTXt" + PNG_KEYWORD + b"\0\0\0\0\0" + text
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    return data[:33] + chunk + data[33:]  # right behind the signature and IHDR
+    return data[:PNG_HEADER] + chunk + data[PNG_HEADER:]
+
+
+def _jpeg(data: bytes, text: bytes) -> bytes:
+    segments = [JPEG_COM + struct.pack(">H", len(part) + 2) + part for part in _parts(text, MAX_COM)]
+    return data[:2] + b"".join(segments) + data[2:]
+
+
+def _gif(data: bytes, text: bytes) -> bytes:
+    blocks = b"".join(bytes([len(part)]) + part for part in _parts(text, GIF_BLOCK))
+    palette = 3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0  # bytes of the global one
+    at = 13 + palette
+    return data[:at] + GIF_COMMENT + blocks + b"\0" + data[at:]
 
 
 def _tiff(data: bytes, text: bytes) -> bytes:
-    """Append a copy of the (one) directory with a description in it, and point the header there."""
+    """Append a copy of the directory with a description in it, and point the header there."""
     (at,) = struct.unpack("<I", data[4:8])
     (count,) = struct.unpack("<H", data[at : at + 2])
     entries = _parts(data[at + 2 : at + 2 + 12 * count], 12)
     data += b"\0" * (len(data) % 2)
     directory = len(data)
-    behind = directory + 2 + 12 * (count + 1) + 4
-    entries.append(struct.pack("<HHII", DESCRIPTION, 2, len(text) + 1, behind))
+    text_at = directory + 2 + 12 * (count + 1) + 4
+    entries.append(struct.pack("<HHII", TIFF_DESCRIPTION, 2, len(text) + 1, text_at))
     entries.sort(key=lambda entry: struct.unpack("<H", entry[:2]))
     packed = struct.pack("<H", len(entries)) + b"".join(entries) + b"\0\0\0\0" + text + b"\0"
     return data[:4] + struct.pack("<I", directory) + data[8:] + packed
 
 
+def _is_webp(data: bytes) -> bool:
+    return data.startswith(RIFF) and data[8:12] == b"WEBP"
+
+
 def _webp(data: bytes, text: bytes) -> bytes:
-    packet = (
-        b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>" + html.escape(text.decode(), quote=False).encode() + b"</x:xmpmeta>"
-    )
+    escaped = html.escape(text.decode(), quote=False).encode()
+    packet = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>" + escaped + b"</x:xmpmeta>"
     chunk = b"XMP " + struct.pack("<I", len(packet)) + packet + b"\0" * (len(packet) % 2)
     body = data[12:]
     if body.startswith(b"VP8X"):
-        body = body[:8] + bytes([body[8] | VP8X_XMP]) + body[9:]
-    else:  # the simple form holds one chunk: give it the extended header, which wants the size
+        body = body[:8] + bytes([body[8] | WEBP_HAS_XMP]) + body[9:]
+    else:  # the simple form holds one chunk: add the extended header, which tells the size
         width, height = _webp_size(body)
         sides = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
-        body = b"VP8X" + struct.pack("<I", 10) + bytes([VP8X_XMP, 0, 0, 0]) + sides + body
+        body = b"VP8X" + struct.pack("<I", 10) + bytes([WEBP_HAS_XMP, 0, 0, 0]) + sides + body
     body += chunk
-    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+    return RIFF + struct.pack("<I", len(body) + 4) + b"WEBP" + body
 
 
 def _webp_size(body: bytes) -> tuple[int, int]:

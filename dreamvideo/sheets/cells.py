@@ -22,8 +22,9 @@ from ..curves.timeline import Timeline
 from ..errors import RecipeError, SourceError
 from ..jobs.events import Event
 from ..jobs.preview import preview
-from ..jobs.setup import set_up
+from ..jobs.setup import selection_of, set_up
 from ..media.info import Info
+from ..media.pixels import to_8bit
 from ..media.readers.frame import Frame
 from ..media.readers.source import open_source
 from ..recipe import Network, Recipe, parse_time
@@ -63,7 +64,7 @@ class SheetFrame:
             SourceError: the source cannot be opened, or has no frame at that time.
         """
         source, clip = str(source), recipe.clip
-        with open_source(source, replace(clip, size="")) as whole:
+        with open_source(source, selection_of(replace(clip, size=""))) as whole:
             info = whole.info
         is_film = info.kind != "still" or bool(clip.seconds or recipe.music.music)
         setup = set_up(info, _without_motion(recipe), "film.mp4" if is_film else "still.png")
@@ -78,7 +79,7 @@ class SheetFrame:
         if index and info.kind != "still":
             start = math.floor((first + index / info.rate) * 1_000_000)
             clip = replace(clip, start=f"{start / 1_000_000:.6f}")
-        with open_source(source, clip) as opened:
+        with open_source(source, selection_of(clip)) as opened:
             frame = next(iter(opened), None)
         if frame is None:
             raise SourceError(f"no frame of {source} can be decoded{f' at {at}' if at else ''}: is it complete?")
@@ -186,7 +187,7 @@ def dream_cells_over_time(
         RecipeError: the source is a still without a length, or no time is given.
     """
     clip, has_music = recipes[0].clip, any(recipe.music.music for recipe in recipes)
-    with open_source(str(source), replace(clip, size="")) as whole:
+    with open_source(str(source), selection_of(replace(clip, size=""))) as whole:
         info = whole.info
     if info.kind == "still" and not (clip.seconds or has_music):
         raise RecipeError(f"{key} shows only in a film: give the length of the film of {source}, like --seconds 4")
@@ -213,7 +214,7 @@ def _preview(source: str | Path, at: str, recipe: Recipe) -> tuple[NDArray[np.ui
         picture = Path(folder, "cell.png")
         preview(source, picture, at, recipe, on_event=keep_notice)
         with open_source(str(picture)) as opened:
-            return eight_bits(next(iter(opened)).pixels), notices
+            return to_8bit(next(iter(opened)).pixels), notices
 
 
 def with_value(recipe: Recipe, section: str, key: str, value: str) -> Recipe:
@@ -239,8 +240,3 @@ def network_name(recipe: Recipe) -> str:
     """Return the name of a recipe's network, with the weights file if it has one."""
     network = recipe.network
     return f"{network.model} ({Path(network.weights).name})" if network.weights else network.model
-
-
-def eight_bits(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """Return pixels of 8 or 16 bits as 8 bits."""
-    return (pixels // 257 if pixels.dtype == np.uint16 else pixels).astype(np.uint8)

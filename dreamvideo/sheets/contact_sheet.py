@@ -16,7 +16,7 @@ from ..errors import SinkError
 from ..media.info import Info
 from ..media.paths import STILLS, holds_frames, sequence_files, takes_frames
 from ..media.readers.frame import DEFAULT_RATE
-from ..media.writers.checks import check_output
+from ..media.writers.output_checks import check_output
 from ..media.writers.pictures import save_picture
 from .labels import font, line_height, shorten, text_width, wrap
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from ..errors import RecipeError
 from ..jobs.events import Event, ignore
+from ..media.pixels import to_8bit
 from ..recipe import Recipe
 from .cells import (
     MAX_CELLS,
     SheetFrame,
     dream_cells,
-    eight_bits,
     flag_text,
     make_sheet,
     network_name,
@@ -64,7 +64,7 @@ def layers(
     shown = SheetFrame.read(source, recipe, at, len(terms) + 1)
     pictures = dream_cells(shown, [with_value(recipe, "network", "layers", term) for term in terms], on_event)
     cells = [Cell(flag_text("network", "layers", term), pixels) for term, pixels in zip(terms, pictures, strict=True)]
-    return make_sheet(source, at, what, recipe, [Cell("", eight_bits(shown.frame.pixels)), *cells])
+    return make_sheet(source, at, what, recipe, [Cell("", to_8bit(shown.frame.pixels)), *cells])
 
 
 def _channels(source: str | Path, recipe: Recipe, at: str, layer: str, written: str) -> list[str]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ..curves.animate import follows_sound
 from ..jobs.events import Event, ignore
+from ..media.pixels import to_8bit
 from ..recipe import Recipe, files, preset_tables
-from .cells import SheetFrame, dream_cells, eight_bits, make_sheet
+from .cells import SheetFrame, dream_cells, make_sheet
 from .contact_sheet import Cell, Sheet
 
 
@@ -34,4 +35,4 @@ def preset_sheet(
     shown = SheetFrame.read(source, recipe, at, len(recipes) + 1)
     pictures = dream_cells(shown, list(recipes.values()), on_event)
     cells = [Cell(f"--preset {name}", pixels) for name, pixels in zip(recipes, pictures, strict=True)]
-    return make_sheet(source, at, "every preset", recipe, [Cell("", eight_bits(shown.frame.pixels)), *cells])
+    return make_sheet(source, at, "every preset", recipe, [Cell("", to_8bit(shown.frame.pixels)), *cells])

@@ -1,4 +1,4 @@
-"""Animated WebP, read by Pillow."""
+"""Reads an animated WebP with Pillow: neither PyAV nor OpenCV can read it frame by frame."""
 
 from __future__ import annotations
 
@@ -10,46 +10,52 @@ from pathlib import Path
 
 import numpy as np
 
-from ...recipe import Clip
+from ..frame_rates import VARYING_RATE, even_rate, nominal_rate
 from ..info import Info
-from ..rates import VARIES, even_rate, nominal_rate
 from .frame import Frame
-from .picture_file import one_error, open_picture
-from .selection import resized, sized, within
+from .picture_file import as_source_error, open_picture
+from .selection import Selection, parse_size, resized, select_times
+
+DEFAULT_DURATION = 100  # ms of a picture that declares 0, as in browsers
 
 
 class AnimatedWebPReader:
-    """The frames of an animated WebP, which neither PyAV nor OpenCV streams; its rate is its mean rate."""
+    """The frames of an animated WebP at a constant rate, each the picture shown at its middle (see `Source`)."""
 
-    def __init__(self, path: str, clip: Clip):
-        self.path = path
-        with one_error(Path(path)), open_picture(Path(path)) as image:
-            size, lasts = image.size, []
-            for k in range(image.n_frames):
-                image.seek(k)
-                image.load()
-                lasts.append(int(image.info.get("duration", 0)) or 100)  # ms, as browsers read 0
-        total = sum(lasts)
+    def __init__(self, path: str, selection: Selection):
+        self._path = path
+        size, durations = _read_durations(path)
+        ends = list(itertools.accumulate(durations))
+        rate = nominal_rate(Fraction(len(durations) * 1000, ends[-1]))
         notices: tuple[str, ...] = ()
-        rate = nominal_rate(Fraction(len(lasts) * 1000, total))
-        if max(lasts) > min(lasts) + 2:
-            rate = even_rate(
-                [Fraction(end - last, 1000) for end, last in zip(itertools.accumulate(lasts), lasts, strict=True)]
-            )
-            notices = (VARIES.format(float(rate)),)
-        ends = list(itertools.accumulate(lasts))
-        moments = within([k / rate for k in range(max(round(total * rate / 1000), 1))], path, clip)
-        middle = Fraction(1, 2) / rate
-        self.taken = [min(bisect.bisect(ends, (m + middle) * 1000), len(ends) - 1) for m in moments]
-        self.info = Info(path, "film", *sized(clip.size, *size), rate, len(moments), notices=notices)
+        if max(durations) > min(durations) + 2:
+            begins = [Fraction(end - duration, 1000) for end, duration in zip(ends, durations, strict=True)]
+            rate = even_rate(begins)
+            notices = (VARYING_RATE.format(float(rate)),)
+        count = max(round(ends[-1] * rate / 1000), 1)
+        times = select_times([k / rate for k in range(count)], path, selection)
+        half = Fraction(1, 2) / rate
+        self._numbers = [min(bisect.bisect(ends, (time + half) * 1000), len(ends) - 1) for time in times]
+        self.info = Info(path, "film", *parse_size(selection.size, *size), rate, len(times), notices=notices)
 
     def __iter__(self) -> Iterator[Frame]:
         return self.since(0)
 
     def since(self, first: int) -> Iterator[Frame]:
         """See `Source`."""
-        with one_error(Path(self.path)), open_picture(Path(self.path)) as image:
-            for index, k in enumerate(self.taken[first:], first):
-                image.seek(k)
+        with as_source_error(Path(self._path)), open_picture(Path(self._path)) as image:
+            for index, number in enumerate(self._numbers[first:], first):
+                image.seek(number)
                 pixels = np.array(image.convert("RGB"))
                 yield Frame(index, index / self.info.rate, resized(pixels, self.info))
+
+
+def _read_durations(path: str) -> tuple[tuple[int, int], list[int]]:
+    """Return an animation's (width, height), and how long each picture is shown, ms."""
+    with as_source_error(Path(path)), open_picture(Path(path)) as image:
+        durations = []
+        for number in range(image.n_frames):
+            image.seek(number)
+            image.load()
+            durations.append(int(image.info.get("duration", 0)) or DEFAULT_DURATION)
+        return image.size, durations

@@ -1,4 +1,4 @@
-"""What every reader yields: frames, and facts about the source."""
+"""`Frame`, one picture of a source, and `Source`, the protocol that every reader follows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 from ..info import Info
 from ..pixels import Pixels
 
-DEFAULT_RATE = Fraction(24)  # of frame sequences, which carry none
+DEFAULT_RATE = Fraction(24)  # frames per second of frame sequences and stills, which carry none
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Frame:
     """One picture of a source.
 
     Attributes:
-        index: 0 for the first frame that is taken.
+        index: 0 for the first frame that is selected.
         time: seconds after that frame, exact.
         pixels: RGB, (H, W, 3), uint8 or uint16 over their full range.
-        feedback: whether it is the picture before once more, and the dream is to live on its own last picture.
+        feedback: whether it repeats the frame before, so that the dream goes on from its own last picture.
     """
 
     index: int
@@ -31,11 +31,22 @@ class Frame:
 
 
 class Source(Protocol):
-    """Frames in order, and what is known about them."""
+    """A film, frame sequence or still that is open for reading; iterating yields its frames in order.
+
+    Attributes:
+        info: what is known about it before its frames are decoded.
+    """
 
     info: Info
 
     def __iter__(self) -> Iterator[Frame]: ...
 
     def since(self, first: int) -> Iterator[Frame]:
-        """Yield the frames from one on. Of some films, whose index is wrong, others come: a reader has to look."""
+        """Yield the frames from number `first` on.
+
+        In a film whose index is wrong, seeking leads to other frames than reading from the beginning: callers that
+        must have the right ones compare them.
+
+        Raises:
+            SourceError: a frame cannot be decoded.
+        """

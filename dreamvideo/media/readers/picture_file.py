@@ -1,4 +1,4 @@
-"""Pictures in: read by Pillow, and by OpenCV where they may have more than 8 bits."""
+"""Reads one picture file: with Pillow, or with OpenCV if it may have more than 8 bits per channel."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from ...errors import SourceError
 from ..local_files import check_file, check_size
 from ..pixels import Pixels, quiet_opencv
 
-TIFF = (b"II*\0", b"MM\0*")  # of which OpenCV knows kinds that Pillow does not
-PNG_DEPTH = 24  # where a PNG tells how many bits a channel has
+TIFF = (b"II*\0", b"MM\0*")  # how a TIFF begins; OpenCV reads kinds of it that Pillow does not
+PNG_DEPTH = 24  # offset of a PNG's bits per channel
 
 
 def read_picture(file: Path) -> Pixels:
-    """Read a picture as RGB, 8 or 16 bits, upright; grey becomes RGB, transparency is dropped.
+    """Read a picture as RGB (H, W, 3), 8 or 16 bits, upright; grey becomes RGB, transparency is dropped.
 
     Raises:
         SourceError: it cannot be read as a picture, or is too large.
     """
     from PIL import ImageOps, UnidentifiedImageError
 
-    with warnings.catch_warnings(action="ignore"), one_error(file):
+    with warnings.catch_warnings(action="ignore"), as_source_error(file):
         try:
             with open_picture(file) as image:
-                if not _is_deep(image, file):
+                if not _may_be_deep(image, file):
                     return np.array(ImageOps.exif_transpose(image).convert("RGB"))
                 if image.format == "PNG":
-                    image.verify()  # libpng complains aloud
+                    image.verify()  # of a damaged file, libpng would log to the terminal
         except UnidentifiedImageError:
             with open(file, "rb") as opened:
                 if opened.read(4) not in TIFF:
@@ -43,11 +43,24 @@ def read_picture(file: Path) -> Pixels:
 
 @contextmanager
 def open_picture(file: Path) -> Iterator[Any]:
-    """Open a picture or animation with Pillow, its size checked; what it holds is not decoded yet.
+    """Open a picture or animation with Pillow and check its size; no pixel is decoded yet.
 
     Raises:
-        SourceError: it is no file, or too large.
-        OSError: it is no picture that Pillow knows.
+        SourceError: it is no plain file, or too large.
+        OSError: it is no picture that Pillow can read.
+    """
+    with open_header(file) as image:
+        check_size(file, *image.size)
+        yield image
+
+
+@contextmanager
+def open_header(file: Path) -> Iterator[Any]:
+    """Open a picture or animation of any size with Pillow, for what its header tells; no pixel is decoded yet.
+
+    Raises:
+        SourceError: it is no plain file.
+        OSError: it is no picture that Pillow can read.
     """
     from PIL import Image
 
@@ -58,26 +71,25 @@ def open_picture(file: Path) -> Iterator[Any]:
     finally:
         Image.MAX_IMAGE_PIXELS = usual
     with image:
-        check_size(file, *image.size)
         yield image
 
 
 def is_animation(file: Path) -> bool:
-    """Tell whether a file that is called a picture holds several.
+    """Tell whether a picture file contains several pictures.
 
     Raises:
         SourceError: it cannot be read.
     """
-    with one_error(file), open_picture(file) as image:
+    with as_source_error(file), open_picture(file) as image:
         return getattr(image, "n_frames", 1) > 1
 
 
 @contextmanager
-def one_error(file: Path) -> Iterator[None]:
-    """Turn whatever a decoder trips over inside, which is of many kinds, into one error.
+def as_source_error(file: Path) -> Iterator[None]:
+    """Turn the exceptions of a picture decoder, which are of many kinds, into `SourceError`.
 
     Raises:
-        SourceError: something was raised.
+        SourceError: any of them was raised inside.
     """
     try:
         yield
@@ -89,8 +101,8 @@ def one_error(file: Path) -> Iterator[None]:
         raise SourceError(f"{file} is no picture that can be read: is it complete?") from error
 
 
-def _is_deep(image: Any, file: Path) -> bool:
-    """Tell whether a picture may have more than 8 bits a channel, which Pillow would cut off."""
+def _may_be_deep(image: Any, file: Path) -> bool:
+    """Tell whether a picture may have more than 8 bits per channel, which Pillow would cut off."""
     if image.format == "PNG":
         with open(file, "rb") as opened:
             return opened.read(PNG_DEPTH + 1)[-1] > 8
@@ -103,4 +115,4 @@ def _read_deep(file: Path) -> Pixels:
     pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)  # OpenCV's own RGB flag garbles 16-bit TIFF
     if pixels.dtype in (np.uint8, np.uint16):
         return pixels
-    return (np.clip(np.nan_to_num(pixels), 0, 1) * 65535).round().astype(np.uint16)  # a float TIFF
+    return (np.clip(np.nan_to_num(pixels), 0, 1) * 65535).round().astype(np.uint16)  # a TIFF of floats

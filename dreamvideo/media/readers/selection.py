@@ -1,19 +1,39 @@
-"""Which frames of a source are taken, and at which size."""
+"""`Selection`: which part of a source is read, at which rate, and at which size."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from fractions import Fraction
 
 import cv2
 
 from ...errors import RecipeError, SourceError
-from ...recipe import Clip, parse_time
 from ..info import Info
 from ..pixels import Pixels
 
+MAX_SIDE = 32768  # px
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The part of a source to read, and how.
+
+    Attributes:
+        start: first moment, seconds.
+        end: moment to stop before, seconds; None for the source's end.
+        rate: frames per second of frame sequences and stills, which carry none themselves; None for 24.
+        size: of the frames: `1280x720`, `720p` (short side, shape kept) or `50%`; empty for the source's own.
+    """
+
+    start: Fraction = Fraction(0)
+    end: Fraction | None = None
+    rate: Fraction | None = None
+    size: str = ""
+
 
 def resized(pixels: Pixels, info: Info) -> Pixels:
+    """Return pixels (H, W, 3) at the size that a source's info gives."""
     if pixels.shape[:2] == (info.height, info.width):
         return pixels
     shrinks = info.width < pixels.shape[1]
@@ -21,28 +41,29 @@ def resized(pixels: Pixels, info: Info) -> Pixels:
     return cv2.resize(pixels, (info.width, info.height), interpolation=how)
 
 
-def within(times: list[Fraction], path: str, clip: Clip) -> list[Fraction]:
-    """Return the times from a clip's start on, before its end.
+def select_times(times: list[Fraction], path: str, selection: Selection) -> list[Fraction]:
+    """Return the times of the frames that a selection takes, from its start on and before its end.
 
     Raises:
-        SourceError: there is none.
+        SourceError: it takes no frame.
     """
-    start, end = span(clip)
-    taken = [time for time in times if time >= start and (end is None or time < end)]
-    if not taken:
-        raise SourceError(f"{path} has no frame between {clip.start or '0'} and {clip.end or 'its end'}")
-    return taken
+    start, end = selection.start, selection.end
+    selected = [time for time in times if time >= start and (end is None or time < end)]
+    if not selected:
+        until = "its end" if end is None else f"{float(end):.6g} s"
+        raise SourceError(f"{path} has no frame between {float(start):.6g} s and {until}: choose another part")
+    return selected
 
 
-def span(clip: Clip) -> tuple[Fraction, Fraction | None]:
-    return parse_time(clip.start) or Fraction(0), parse_time(clip.end)
+def parse_size(text: str, width: int, height: int) -> tuple[int, int]:
+    """Return the (width, height) that a text asks for.
 
-
-def sized(text: str, width: int, height: int) -> tuple[int, int]:
-    """Return (width, height) for `1280x720`, `720p` (short side, shape kept), `50%` or nothing.
+    Args:
+        text: `1280x720`, `720p` (short side, shape kept), `50%`, or empty for the source's own size.
+        width, height: of the source, px.
 
     Raises:
-        RecipeError: anything else, or a size beyond 1 … 32768.
+        RecipeError: it cannot be read, or a side is below 1 or above `MAX_SIDE`.
     """
     if not text:
         return width, height
@@ -55,9 +76,14 @@ def sized(text: str, width: int, height: int) -> tuple[int, int]:
         size = _even(width * scale), _even(height * scale)
     else:
         size = 0, 0
-    if not all(1 <= side <= 32768 for side in size):
-        raise RecipeError(f"cannot read the size {text!r}: write 1280x720, 720p or 50%")
+    if not all(1 <= side <= MAX_SIDE for side in size):
+        raise RecipeError(f"cannot read the size {text!r}: write 1280x720, 720p or 50%, up to {MAX_SIDE} px a side")
     return size
+
+
+def keeps_shape(size: str) -> bool:
+    """Tell whether a size as text keeps a source's shape, and so its sample aspect ratio."""
+    return "x" not in size.lower()
 
 
 def _even(side: Fraction) -> int:

@@ -1,4 +1,4 @@
-"""Opens any source by its name: `open_source`."""
+"""`open_source`: opens a film, a frame sequence, a still or noise, whichever a name stands for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import SourceError
-from ...recipe import Clip
 from ..paths import holds_frames, is_still, sequence_files
 from ..probe import probe
 from .animated_webp import AnimatedWebPReader
@@ -16,30 +15,34 @@ from .frame import Source
 from .noise import NOISE, NoiseReader
 from .picture_file import is_animation
 from .pictures import PictureReader
+from .selection import Selection
 
 
 @contextmanager
-def open_source(path: str, clip: Clip | None = None) -> Iterator[Source]:
-    """Open a film, a frame sequence (folder, glob, printf pattern), a still, or `noise:`.
+def open_source(path: str, selection: Selection | None = None) -> Iterator[Source]:
+    """Open a film, a frame sequence (folder, glob, printf pattern), a still, or noise (`noise:`, `noise:SEED`).
 
     Args:
-        path: local, whatever it may contain.
-        clip: which part, at which size, and the rate of a sequence.
+        path: of local files, whatever characters it holds; network addresses are not opened.
+        selection: which part, at which size, and the rate of a sequence; everything as it is if None.
+
+    Yields:
+        A `Source`, which is an iterable of `Frame`.
 
     Raises:
-        SourceError: there is nothing there that can be read, or nothing between start and end.
-        RecipeError: a size that cannot be read.
+        SourceError: it cannot be found or read, or has no frame between start and end.
+        RecipeError: the size cannot be read.
     """
-    clip = clip or Clip()
+    selection = selection or Selection()
     if noise := NOISE.fullmatch(path):
-        yield NoiseReader(path, int(noise[1] or 0), clip)
+        yield NoiseReader(path, int(noise[1] or 0), selection)
     elif holds_frames(path):
-        yield PictureReader(path, sequence_files(path), "sequence", clip)
+        yield PictureReader(path, sequence_files(path), "sequence", selection)
     elif not Path(path).exists():
         raise SourceError(f"{path} does not exist: check the name")
     elif is_still(path) and Path(path).suffix.lower() == ".webp" and is_animation(Path(path)):
-        yield AnimatedWebPReader(path, clip)
+        yield AnimatedWebPReader(path, selection)
     elif is_still(path):
-        yield PictureReader(path, [Path(path)], "still", clip)
+        yield PictureReader(path, [Path(path)], "still", selection)
     else:
-        yield FilmReader(path, probe(path), clip)
+        yield FilmReader(path, probe(path), selection)

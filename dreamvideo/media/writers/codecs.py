@@ -1,4 +1,4 @@
-"""Encoders and file types: pixel formats, options, and the sound each can hold."""
+"""Tables of encoders and file types: pixel formats, options, and the sound that each file type can hold."""
 
 from __future__ import annotations
 
@@ -9,21 +9,50 @@ from .. import ffmpeg
 
 
 @dataclass(frozen=True)
+class EncoderOptions:
+    """What a caller asks of a film's encoder; the defaults leave it to the file type.
+
+    Attributes:
+        codec: FFmpeg's name of the encoder, like `libx265`; `hardware` for a graphics card's; empty for the file
+            type's best.
+        crf: quality, lower is better and larger; None for the encoder's default in `CODECS`.
+        pix_fmt: FFmpeg's name of the pixel format, like `yuv444p10le`; empty for the encoder's default.
+    """
+
+    codec: str = ""
+    crf: int | None = None
+    pix_fmt: str = ""
+
+
+@dataclass(frozen=True)
 class Codec:
-    """How an encoder is run when nobody says otherwise."""
+    """How an encoder is run by default.
+
+    Attributes:
+        pix_fmt: FFmpeg's name of the pixel format.
+        options: command-line options.
+        quality: the option that takes the value of `EncoderOptions.crf`; empty if the encoder has none.
+    """
 
     pix_fmt: str
     options: tuple[str, ...] = ()
-    quality: str = "-crf"  # its option for what --crf gives; empty where it has none
+    quality: str = "-crf"
 
 
 @dataclass(frozen=True)
 class Container:
-    """What a file type is encoded with, and the sound it can hold as it is."""
+    """What a file type holds.
+
+    Attributes:
+        codec: default encoder of the picture.
+        sound: codecs of sound that are copied bit for bit; empty if it holds no sound, `("*",)` for all.
+        fallback: encoder of all other sound.
+        options: command-line options of its muxer.
+    """
 
     codec: str
-    sound: tuple[str, ...]  # codecs copied bit for bit; () for none at all, ("*",) for any
-    fallback: str = "aac"  # what other sound is re-encoded to
+    sound: tuple[str, ...]
+    fallback: str = "aac"
     options: tuple[str, ...] = ()
 
 
@@ -39,13 +68,13 @@ CODECS = {
     "av1_nvenc": Codec("p010le", (*NVENC, "-cq", "24"), quality="-cq"),
     "h264_videotoolbox": Codec("yuv420p", ("-q:v", "70"), quality=""),
 }
-LAYERS = {  # by file type: what holds a picture and its alpha
+ALPHA_CODECS = {  # by file type: how its default encoder is run for pictures with alpha
     ".mov": Codec("yuva444p10le", ("-profile:v", "4444", "-vendor", "apl0", "-alpha_bits", "16")),
     ".mkv": Codec("gbrap16le", CODECS["ffv1"].options),
     ".webm": Codec("yuva420p", (*CODECS["libvpx-vp9"].options, "-auto-alt-ref", "0")),
 }
-HARDWARE = ("h264_nvenc", "h264_videotoolbox")  # what `--codec hardware` looks for
-PREFERRED = ("yuv420p", "rgb24", "bgr24", "gbrp")  # of an encoder that is not in the table: what players can show
+HARDWARE = ("h264_nvenc", "h264_videotoolbox")  # tried in turn for the codec `hardware`
+PREFERRED_FORMATS = ("yuv420p", "rgb24", "bgr24", "gbrp")  # for an encoder not in `CODECS`: what players can show
 FAST_START = ("-movflags", "+faststart")
 COMPRESSED = ("aac", "mp3", "ac3", "eac3", "alac")
 PCM = tuple(f"pcm_{kind}" for kind in ("s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be"))
@@ -59,14 +88,14 @@ CONTAINERS = {
     ".gif": Container("ffv1", ()),
     ".webp": Container("ffv1", ()),
 }
-ANIMATIONS = (".gif", ".webp")  # encoded losslessly first, then turned into what they are
+ANIMATIONS = (".gif", ".webp")  # encoded as a lossless film first, which is converted at the end
 
 
 def find_hardware_encoder() -> str:
-    """Return the first encoder among those of graphics cards that works on this machine.
+    """Return the first graphics card encoder that works on this machine.
 
     Raises:
-        SinkError: none does.
+        SinkError: none works.
     """
     for codec in HARDWARE:
         black = ["-f", "lavfi", "-i", "color=size=256x256", "-frames:v", "1"]
@@ -79,4 +108,5 @@ def find_hardware_encoder() -> str:
 
 
 def is_rgb(pix_fmt: str) -> bool:
+    """Tell whether a pixel format stores RGB, rather than luma and chroma."""
     return pix_fmt.startswith(("gbr", "rgb", "bgr"))

@@ -1,56 +1,58 @@
-"""Pictures out: frame sequences and stills, written by OpenCV."""
+"""Writes pictures with OpenCV: frame sequences and stills."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
 from torch import Tensor
 
 from ...errors import SinkError
-from ..atomic import hidden_name
+from ..atomic import write_file
+from ..background_writer import BackgroundWriter
 from ..info import Info
 from ..metadata import with_comment
-from ..paths import frame_pattern, numbered
+from ..paths import frame_path, frame_pattern
 from ..pixels import Pixels, quantise, quiet_opencv
-from ..write_behind import WriteBehind
 
 JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
-QUALITY = {".jpg": JPEG, ".jpeg": JPEG, ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95]}  # OpenCV warns of what does not apply
+QUALITY = {".jpg": JPEG, ".jpeg": JPEG, ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95]}  # others would make OpenCV warn
+DEEP = (".png", ".tif", ".tiff")  # formats that hold 16 bits per channel
 
 
-class FrameSink:
-    """A frame sequence: every picture is a file of its own, whole from the moment it has its name."""
+class FrameWriter:
+    """A frame sequence: each frame is a file of its own, complete as soon as it has its name (see `Sink`)."""
 
     def __init__(self, path: str, info: Info, comment: str):
         self.path, self.notices, self.count = path, [], 0
-        self._pattern, self._info, self._comment = Path(frame_pattern(path)), info, comment
+        self._pattern, self._comment = Path(frame_pattern(path)), comment
+        self._next_number = info.number
         self.useful_depth = _depth(self._pattern, info)
-        self._behind, self._saved = WriteBehind(self._save), 0
+        self._background = BackgroundWriter(self._save)
         if info.sound:
             self.notices.append("frames hold no sound: the film's sound is left out")
 
     def write(self, image: Tensor) -> None:
-        self._behind(quantise(image, self.useful_depth))
+        """See `Sink`."""
+        self._background(quantise(image, self.useful_depth))
         self.count += 1
 
-    def _save(self, pixels: Pixels) -> None:
-        file = self._pattern.parent / numbered(self._pattern, self._info.number + self._saved)
-        save_picture(file, pixels, self._comment)
-        self._saved += 1
-
     def commit(self, whole: bool) -> None:
-        """Wait for the last frames; they stand under their names already."""
-        self._behind.finish()
+        """Wait for the last frames; they have their names already."""
+        self._background.finish()
 
     def discard(self) -> None:
-        """Frames that are written are whole, and stay."""
-        self._behind.stop()
+        """Stop writing; frames that are written are complete, and stay."""
+        self._background.stop()
+
+    def _save(self, pixels: Pixels) -> None:
+        """Write a frame's file; runs on the background thread."""
+        save_picture(frame_path(self._pattern, self._next_number), pixels, self._comment)
+        self._next_number += 1
 
 
-class StillSink:
-    """One picture."""
+class StillWriter:
+    """A single picture (see `Sink`)."""
 
     def __init__(self, path: str, info: Info, comment: str):
         self.path, self.count = path, 0
@@ -59,38 +61,43 @@ class StillSink:
         self._pixels: Pixels | None = None
 
     def write(self, image: Tensor) -> None:
+        """See `Sink`; the last picture counts."""
         self._pixels = quantise(image, self.useful_depth)
         self.count += 1
 
     def commit(self, whole: bool) -> None:
+        """See `Sink`."""
         if self._pixels is not None:
             save_picture(Path(self.path), self._pixels, self._comment)
 
     def discard(self) -> None:
+        """See `Sink`."""
         self._pixels = None
 
 
 def save_picture(file: Path, pixels: Pixels, comment: str = "") -> None:
-    """Write RGB pixels (H, W, 3), or RGBA (H, W, 4), as the picture format the name asks for, whole or not at all.
+    """Write a picture in the format that the file's suffix names, completely or not at all.
+
+    Args:
+        file: an existing one is replaced.
+        pixels: RGB (H, W, 3) or RGBA (H, W, 4), 8 or 16 bits.
+        comment: text for the file's metadata.
 
     Raises:
-        SinkError: it cannot be written.
+        SinkError: it cannot be written, or the format cannot hold such a picture.
     """
-    unfinished, suffix = hidden_name(file, file.suffix), file.suffix.lower()
-    height, width = pixels.shape[:2]
+    suffix, (height, width) = file.suffix.lower(), pixels.shape[:2]
     try:
         swapped = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
         with quiet_opencv():
-            done, data = cv2.imencode(suffix, swapped, QUALITY.get(suffix, []))
-        if not done:
-            raise SinkError(f"{file} could not be written: {suffix} holds no {width}x{height}, but .png does")
-        unfinished.write_bytes(with_comment(data.tobytes(), comment) if comment else data.tobytes())
-        os.replace(unfinished, file)
-    except (OSError, cv2.error) as error:
-        raise SinkError(f"{file} could not be written ({error}): is the disk full?") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+            done, encoded = cv2.imencode(suffix, swapped, QUALITY.get(suffix, []))
+    except cv2.error as error:
+        raise SinkError(f"{file} could not be encoded ({error}): try .png") from error
+    if not done:
+        raise SinkError(f"{file} could not be written: {suffix} holds no {width}x{height}, but .png does")
+    data = encoded.tobytes()
+    write_file(file, with_comment(data, comment) if comment else data)
 
 
 def _depth(file: Path, info: Info) -> int:
-    return info.depth if file.suffix.lower() in (".png", ".tif", ".tiff") else 8
+    return info.depth if file.suffix.lower() in DEEP else 8

@@ -1,7 +1,7 @@
-"""Frames out: films through ffmpeg, frame sequences and stills through OpenCV.
+"""`open_sink`: opens an output for frames (a film, a frame sequence or a still), and `Sink`, the protocol of writers.
 
-Nothing stands under its final name before it is whole: every sink writes to a hidden name in the same folder and
-renames at the end. Leaving a sink through an exception throws away what was written.
+No output has its final name before it is complete: a writer writes to a hidden file and renames it at the end. If an
+exception leaves the sink, what was written is removed.
 """
 
 from __future__ import annotations
@@ -15,38 +15,59 @@ from typing import Protocol
 from torch import Tensor
 
 from ...errors import SinkError
-from ...recipe import Encoding
 from ..info import Info, as_still
 from ..paths import STILLS, frame_pattern, takes_frames
-from .checks import check_output, is_one_picture
-from .codecs import LAYERS
-from .film import FilmSink
-from .pictures import FrameSink, StillSink
+from .codecs import ALPHA_CODECS, EncoderOptions
+from .film import FilmWriter
+from .output_checks import check_output, is_one_picture
+from .pictures import FrameWriter, StillWriter
 
 
 class Sink(Protocol):
-    """Takes pictures in order."""
+    """An output that is open for writing; it takes frames in order.
+
+    Attributes:
+        path: as the user gave it.
+        notices: facts that the user should know, one sentence each; more may come until `commit` returns.
+        count: number of frames written so far.
+        useful_depth: bits per channel that make a difference to the output, 8, 12 or 16: frames need not be kept
+            more exactly than that.
+    """
 
     path: str
     notices: list[str]
-    count: int  # pictures taken so far
-    useful_depth: int  # bits per channel that are worth keeping of a picture for it: 8, 12 or 16
+    count: int
+    useful_depth: int
 
     def write(self, image: Tensor) -> None:
-        """Take the next picture, float RGB in [0, 1], (3, H, W); clamped and quantised here, once."""
+        """Write the next frame, which is clamped and quantised here and nowhere before.
+
+        Args:
+            image: float RGB in [0, 1], (3, H, W); RGBA, (4, H, W), if the sink was opened with `alpha`.
+
+        Raises:
+            SinkError: this frame or an earlier one cannot be written.
+        """
 
     def commit(self, whole: bool) -> None:
-        """Bring what was written to its final name; not `whole` when frames are missing at the end."""
+        """Complete the output under its final name.
+
+        Args:
+            whole: whether all frames were written; if not, sound and chapters end with the last one.
+
+        Raises:
+            SinkError: it cannot be written.
+        """
 
     def discard(self) -> None:
-        """Remove what was written."""
+        """Stop writing and remove unfinished files; after `commit`, nothing is left to remove."""
 
 
 @contextmanager
 def open_sink(
     path: str,
     info: Info,
-    encoding: Encoding,
+    options: EncoderOptions | None = None,
     comment: str = "",
     overwrite: bool = False,
     alpha: bool = False,
@@ -55,46 +76,50 @@ def open_sink(
     """Open an output for the frames of a source; on leaving without `commit`, nothing of it remains.
 
     Args:
-        path: a film, a still, a folder or a printf pattern, by its name.
-        info: the source, whose size, rate, colour and sound it keeps.
-        encoding: codec, quality and pixel format, where they are not the usual.
-        comment: the recipe, written into the file's metadata.
-        overwrite: whether what stands there may be replaced.
-        alpha: whether the pictures are RGBA, (4, H, W): without sound, in 16 bits where the file type holds them.
-        scratch: a folder for what is not whole yet, if it lies on the same disk; else it lies hidden beside the output.
+        path: of a film, a still, a folder, or a printf pattern; the suffix decides the format.
+        info: the source, whose size, rate, colour and sound are kept.
+        options: encoder, quality and pixel format of a film; the defaults of its file type if None.
+        comment: text for the file's metadata, the recipe.
+        overwrite: whether an existing output may be replaced.
+        alpha: whether the frames are RGBA, (4, H, W); sound is left out, and 16 bits are kept where the format can.
+        scratch: a folder for unfinished files if it is on the same disk as the output; otherwise, or if None, they
+            are hidden in the output's folder.
+
+    Yields:
+        A `Sink`.
 
     Raises:
-        SinkError: it exists already, is the input, cannot be written, or its kind does not suit the source.
+        SinkError: it exists already, is the input, cannot be written, or its format cannot hold the source.
     """
     if info.count == 1 and not takes_frames(path) and Path(path).suffix.lower() in STILLS:
         info = as_still(info)
     if alpha:
-        info = _as_layer(path, info)
+        info = _alpha_info(path, info)
     check_output(path, info, overwrite)
     sink: Sink
     if takes_frames(path):
-        sink = FrameSink(path, info, comment)
+        sink = FrameWriter(path, info, comment)
     elif is_one_picture(path, info):
-        sink = StillSink(path, info, comment)
+        sink = StillWriter(path, info, comment)
     else:
-        sink = FilmSink(path, info, encoding, comment, alpha, scratch)
+        sink = FilmWriter(path, info, options or EncoderOptions(), comment, alpha, scratch)
     try:
         yield sink
     finally:
         sink.discard()
 
 
-def _as_layer(path: str, info: Info) -> Info:
-    """Return what a source is as pictures with alpha, without its sound.
+def _alpha_info(path: str, info: Info) -> Info:
+    """Return the info of a source whose pictures get an alpha channel: 16 bits, without sound.
 
     Raises:
-        SinkError: the file type holds no alpha.
+        SinkError: the output's format cannot hold alpha.
     """
     pictures = takes_frames(path) or Path(path).suffix.lower() in STILLS
     suffix = Path(frame_pattern(path) if takes_frames(path) else path).suffix.lower()
-    if suffix not in ([".png"] if pictures else LAYERS):
+    if suffix not in ([".png"] if pictures else ALPHA_CODECS):
         raise SinkError(
-            f"{path} cannot hold a layer with alpha: name it {', '.join(LAYERS)}, or .png for a still and frames"
+            f"{path} cannot hold a layer with alpha: name it {', '.join(ALPHA_CODECS)}, or .png for a still and frames"
         )
     kind = info.kind if info.kind == "still" else "sequence"
     return replace(info, kind=kind, depth=16, sound=(), song="")

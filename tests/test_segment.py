@@ -1,4 +1,4 @@
-"""Pieces: frames that come back as they were, or not at all."""
+"""Segments: frames come back exactly as they were written, or with an error."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write(path: Path, depth: int, size: tuple[int, int] = (31, 17)) -> tuple[lis
 
 
 @pytest.mark.parametrize("depth", [8, 12, 16])
-def test_frames_come_back_as_they_were(depth: int, tmp_path: Path) -> None:
+def test_frames_come_back_as_they_were_written(depth: int, tmp_path: Path) -> None:
     images, checksums = write(tmp_path / "a.mkv", depth)
     for image, pixels in zip(images, read_segment(tmp_path / "a.mkv", 17, 31, depth, checksums), strict=True):
         if depth != 12:
@@ -34,14 +34,14 @@ def test_frames_come_back_as_they_were(depth: int, tmp_path: Path) -> None:
         assert np.abs(pixels / top - image.permute(1, 2, 0).numpy()).max() < 0.51 / (2**depth - 1) + 1 / 65535
 
 
-def test_any_player_shows_them(tmp_path: Path) -> None:
+def test_any_player_shows_the_frames(tmp_path: Path) -> None:
     images, _ = write(tmp_path / "a.mkv", 8)
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", tmp_path / "a.mkv"]
     shown = subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True)
     assert shown.stdout == b"".join(quantise(image, 8).tobytes() for image in images)
 
 
-def test_a_byte_that_has_changed_is_noticed(tmp_path: Path) -> None:
+def test_a_changed_byte_is_detected(tmp_path: Path) -> None:
     _, checksums = write(tmp_path / "a.mkv", 8)
     data = bytearray((tmp_path / "a.mkv").read_bytes())
     data[len(data) // 2] ^= 1
@@ -50,7 +50,7 @@ def test_a_byte_that_has_changed_is_noticed(tmp_path: Path) -> None:
         list(read_segment(tmp_path / "a.mkv", 17, 31, 8, checksums))
 
 
-def test_what_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
+def test_a_discarded_segment_leaves_no_file(tmp_path: Path) -> None:
     writer = SegmentWriter(tmp_path / "a.mkv", 8)
     writer.write(torch.rand(3, 16, 16))
     writer.discard()

@@ -22,7 +22,7 @@ from dreamvideo.curves.animate import Animation
 from dreamvideo.curves.timeline import Timeline
 from dreamvideo.finish.composite import composite
 from dreamvideo.media.pixels import luma_8bit
-from dreamvideo.recipe import Clip, Finish, Temporal, preset_tables, presets
+from dreamvideo.recipe import Finish, Temporal, preset_tables, presets
 from dreamvideo.video import carry, strength
 from dreamvideo.video.flow import Motion
 from dreamvideo.video.prefetch import prefetch
@@ -257,11 +257,6 @@ def test_read_ahead_reads_no_further_than_asked_and_closes_its_source() -> None:
     assert closed.is_set()
     assert len(taken) <= 5
     assert not [t for t in threading.enumerate() if t.name == "read-ahead"]
-
-
-def test_clip_is_frozen() -> None:
-    with pytest.raises(AttributeError):
-        Clip().start = "1"  # type: ignore[misc]
 
 
 def test_louder_weights_alone_are_no_other_dream(quick: Recipe, photo: np.ndarray) -> None:

@@ -257,9 +257,9 @@ def test_an_ascent_step_is_recorded_on_its_second_use(monkeypatch: pytest.Monkey
     monkeypatch.setattr(cuda_graphs, "record", lambda step, pool, *examples: recorded.append(examples[0].shape) or step)
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 1))
     cache, small, large = cuda_graphs.GraphCache(), torch.zeros(4), torch.zeros(9)
-    goals = [text.parse_objective("a=1"), text.parse_objective("a=1"), text.parse_objective("a=2")]
-    for goal, example in [(0, small), (0, large), (1, small), (1, small), (1, large), (2, small)]:
-        assert cache.get(torch.neg, goals[goal], True, example)(example).shape == example.shape
+    targets = [text.parse_objective("a=1"), text.parse_objective("a=1"), text.parse_objective("a=2")]
+    for target, example in [(0, small), (0, large), (1, small), (1, small), (1, large), (2, small)]:
+        assert cache.get(torch.neg, targets[target], True, example)(example).shape == example.shape
     assert recorded == [small.shape, large.shape]
 
 
@@ -328,12 +328,12 @@ def test_an_unusable_memory_budget_is_reported() -> None:
 
 
 def test_half_precision_gradients_point_the_same_way(photo: np.ndarray) -> None:
-    goal = text.parse_objective("blocks.9=1,blocks.10=1")
+    target = text.parse_objective("blocks.9=1,blocks.10=1")
     image = tensor(photo)[None]
     gradients = [
-        Dreamer(load_network(network.EMBEDDED, goal.layers, dtype=dtype), goal, Dream(shaping="mean")).gradient(image)[
-            1
-        ]
+        Dreamer(load_network(network.EMBEDDED, target.layers, dtype=dtype), target, Dream(shaping="mean")).gradient(
+            image
+        )[1]
         for dtype in (torch.float32, torch.float16, torch.bfloat16)
     ]
     for half in gradients[1:]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 
@@ -9,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import tensor
+from conftest import Published, tensor
 from skimage import data
+from torchvision.models import Inception_V3_Weights, get_model
 
 from dreamvideo import Engine, Recipe, RecipeError
 from dreamvideo.dream import cuda_graphs, gradient, jitter, tiles
@@ -50,7 +52,8 @@ def weights(size: int, out: int) -> np.ndarray:
 
 
 def numpy_resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return np.einsum("ih,chw,jw->cij", weights(image.shape[1], size[0]), image, weights(image.shape[2], size[1]))
+    rows, columns = weights(image.shape[1], size[0]), weights(image.shape[2], size[1])
+    return rows @ image @ columns.T
 
 
 class Convolutions(network.Network):
@@ -120,6 +123,65 @@ def test_the_classic_recipe_ascends_its_layers_as_the_original_does(photo: np.nd
     expected = original_deepdream(image.numpy().astype(np.float64), classic, 3, table_gradient)
     assert np.abs(expected - image.numpy()).mean() > 0.05
     assert np.abs((image + dreamer(image)).numpy() - expected).max() < 1e-4
+
+
+# The contributions of Inception v3's layers in Chollet's book; in Keras they are mixed2, mixed3, mixed4 and mixed5.
+CONTRIBUTIONS = {"Mixed_5d": 0.2, "Mixed_6a": 3.0, "Mixed_6b": 2.0, "Mixed_6c": 1.5}
+
+
+def random_inception() -> torch.nn.Module:
+    """Return Inception v3 as torchvision publishes it, for images normalised as ImageNet's, with random weights."""
+    torch.manual_seed(0)
+    model = get_model("inception_v3", weights=None, init_weights=False, transform_input=True).eval()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.1, 0.1)
+            module.running_var.uniform_(0.1, 0.4)
+    return model.requires_grad_(False)
+
+
+def inception_gradient(model: torch.nn.Module) -> Gradient:
+    """Return the original loss and its gradient on the stock network, hooked, in double precision."""
+    model = copy.deepcopy(model).double()
+    model.transform_input = False  # the original's images are in -1 ... 1
+    for deeper in ("Mixed_6d", "Mixed_6e", "Mixed_7a", "Mixed_7b", "Mixed_7c", "fc"):
+        setattr(model, deeper, torch.nn.Identity())
+    outputs: dict[str, torch.Tensor] = {}
+    for name in CONTRIBUTIONS:
+        model.get_submodule(name).register_forward_hook(lambda _, args, out, name=name: outputs.update({name: out}))
+
+    def gradient(x: np.ndarray) -> tuple[float, np.ndarray]:
+        image = torch.from_numpy(x)[None].requires_grad_()
+        model(2 * image - 1)
+        loss = torch.zeros((), dtype=torch.float64)
+        for name, coefficient in CONTRIBUTIONS.items():
+            a = outputs[name]
+            loss = loss + coefficient * (a[:, :, 2:-2, 2:-2] ** 2).sum() / a.numel()
+        (found,) = torch.autograd.grad(loss, image)
+        return float(loss.detach()), found[0].numpy()
+
+    return gradient
+
+
+def test_classic_on_inception_v3_is_the_original(photo: np.ndarray, published: Published) -> None:
+    """Its layers, weights, normalisation of the image and ascent; three octaves are tested above, on other networks."""
+    model = random_inception()
+    asked = published(model)
+    recipe = Recipe().merge(preset_tables("classic")).set("network.device=cpu")
+    assert (recipe.dream.octaves, recipe.dream.iterations) == (3, 20)
+    dreamer = Engine(recipe.set("dream.octaves=1").set("dream.iterations=2")).dreamer
+    assert asked == [Inception_V3_Weights.IMAGENET1K_V1.url]
+    image = tensor(cv2.resize(photo, (128, 144), interpolation=cv2.INTER_CUBIC))
+    original, x = inception_gradient(model), image.numpy().astype(np.float64)
+    value, direction = original(x)
+    assert 0 < value < recipe.dream.max_loss
+    assert dreamer.value(image) == pytest.approx(value, rel=1e-5)
+    direction /= np.abs(direction).mean()
+    assert np.linalg.norm(dreamer.gradient(image[None])[1][0].numpy() - direction) < 1e-4 * np.linalg.norm(direction)
+    two_steps = Dream(iterations=2, step=0.005, max_loss=10.0)  # half the original's step, on half its range
+    layer = original_deepdream(x, two_steps, 1, original) - x
+    assert np.linalg.norm(dreamer(image).numpy() - layer) < 0.02 * np.linalg.norm(layer)  # a step in, ReLUs may differ
+    assert dreamer.value(image + dreamer(image)) > 1.1 * value
 
 
 def test_octave_sizes_go_from_about_130_px_to_the_frame() -> None:
@@ -195,9 +257,9 @@ def test_an_ascent_step_is_recorded_on_its_second_use(monkeypatch: pytest.Monkey
     monkeypatch.setattr(cuda_graphs, "record", lambda step, pool, *examples: recorded.append(examples[0].shape) or step)
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 1))
     cache, small, large = cuda_graphs.GraphCache(), torch.zeros(4), torch.zeros(9)
-    goals = [text.parse_objective("a=1"), text.parse_objective("a=1"), text.parse_objective("a=2")]
-    for goal, example in [(0, small), (0, large), (1, small), (1, small), (1, large), (2, small)]:
-        assert cache.get(torch.neg, goals[goal], True, example)(example).shape == example.shape
+    targets = [text.parse_objective("a=1"), text.parse_objective("a=1"), text.parse_objective("a=2")]
+    for target, example in [(0, small), (0, large), (1, small), (1, small), (1, large), (2, small)]:
+        assert cache.get(torch.neg, targets[target], True, example)(example).shape == example.shape
     assert recorded == [small.shape, large.shape]
 
 
@@ -266,12 +328,12 @@ def test_an_unusable_memory_budget_is_reported() -> None:
 
 
 def test_half_precision_gradients_point_the_same_way(photo: np.ndarray) -> None:
-    goal = text.parse_objective("blocks.9=1,blocks.10=1")
+    target = text.parse_objective("blocks.9=1,blocks.10=1")
     image = tensor(photo)[None]
     gradients = [
-        Dreamer(load_network(network.EMBEDDED, goal.layers, dtype=dtype), goal, Dream(shaping="mean")).gradient(image)[
-            1
-        ]
+        Dreamer(load_network(network.EMBEDDED, target.layers, dtype=dtype), target, Dream(shaping="mean")).gradient(
+            image
+        )[1]
         for dtype in (torch.float32, torch.float16, torch.bfloat16)
     ]
     for half in gradients[1:]:

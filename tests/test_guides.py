@@ -34,7 +34,7 @@ def engine(guide: str, *settings: str) -> Engine:
     return Engine(recipe, Timeline(TEN, 20, source_start=parse_time(recipe.clip.start) or Fraction(0)))
 
 
-def goal(engine: Engine, index: int) -> objective.Objective:
+def objective_at(engine: Engine, index: int) -> objective.Objective:
     engine.aim(engine.animation.at(index), index / TEN)
     return engine.dreamer.objective
 
@@ -58,10 +58,12 @@ def test_a_list_of_guides_is_read(text: str, found: list[tuple[str, str]]) -> No
 
 def test_one_guide_fades_into_another(tmp_path: Path) -> None:
     a, b = still(tmp_path / "a.png", data.chelsea()), still(tmp_path / "b.png", data.coffee())
-    led = engine(f"{a}=1-t,{b}=t")
-    weights = [{term.guide: round(term.weight, 3) for term in goal(led, index).terms} for index in (0, 5, 10)]
+    guided = engine(f"{a}=1-t,{b}=t")
+    weights = [
+        {term.guide: round(term.weight, 3) for term in objective_at(guided, index).terms} for index in (0, 5, 10)
+    ]
     assert weights == [{str(a): 1}, {str(a): 0.5, str(b): 0.5}, {str(b): 1}]
-    assert led.dreamer.objective.fades
+    assert guided.dreamer.objective.fades
 
 
 def test_a_guide_film_is_synced_with_the_dreamed_film(tmp_path: Path) -> None:
@@ -70,19 +72,22 @@ def test_a_guide_film_is_synced_with_the_dreamed_film(tmp_path: Path) -> None:
     inputs = [part for path in stills for part in ("-loop", 1, "-t", 1, "-r", 10, "-i", path)]
     film = tmp_path / "guide.mkv"
     ffmpeg(*inputs, "-filter_complex", "[0][1]concat=n=2", "-c:v", "ffv1", "-pix_fmt", "bgr0", film)
-    led, of_stills = engine(str(film)), [engine(str(path)) for path in stills]
+    guided, of_stills = engine(str(film)), [engine(str(path)) for path in stills]
     for index, which in ((0, 0), (9, 0), (10, 1), (19, 1), (3, 0)):
-        wanted, found = goal(of_stills[which], index).terms[0].features, goal(led, index).terms[0].features
+        wanted, found = (
+            objective_at(of_stills[which], index).terms[0].features,
+            objective_at(guided, index).terms[0].features,
+        )
         assert torch.allclose(wanted, found, atol=1e-3)
-    wanted = goal(of_stills[1], 10).terms[0].features
-    assert torch.allclose(goal(engine(str(film), "clip.start=1"), 0).terms[0].features, wanted, atol=1e-3)
+    wanted = objective_at(of_stills[1], 10).terms[0].features
+    assert torch.allclose(objective_at(engine(str(film), "clip.start=1"), 0).terms[0].features, wanted, atol=1e-3)
 
 
 def test_statistics_become_similar_to_the_guides(tmp_path: Path) -> None:
     path = still(tmp_path / "a.png", data.coffee())
-    led = engine(str(path), "network.guide_form=statistics", "dream.octaves=1", "dream.iterations=10").dreamer
+    guided = engine(str(path), "network.guide_form=statistics", "dream.octaves=1", "dream.iterations=10").dreamer
     image = torch.from_numpy(cv2.resize(data.astronaut(), (96, 96)).astype(np.float32) / 255).permute(2, 0, 1)
-    assert led.value(image + led(image)) > 1.5 * led.value(image)
+    assert guided.value(image + guided(image)) > 1.5 * guided.value(image)
 
 
 def test_a_guide_needs_a_layer(tmp_path: Path) -> None:

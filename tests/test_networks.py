@@ -188,15 +188,15 @@ def test_torchvision_networks_are_truncated_where_asked(name: str, layer: str, p
     whole = get_model(name, weights=None, **extras.get(name, {"init_weights": False, "transform_input": True})).eval()
     published(whole)
     network = load_network(name, [layer])
-    seen = {}
+    outputs = {}
     dict(whole.requires_grad_(False).named_modules())[layer].register_forward_hook(
-        lambda module, args, out: seen.update(out=out.clone())
+        lambda module, args, out: outputs.update(out=out.clone())
     )
     image = torch.rand(1, 3, 96, 112, requires_grad=True)
     whole((image - network.mean) / network.std)
     ours = network(image)[layer]
-    assert torch.allclose(ours, seen["out"], atol=1e-3 * float(seen["out"].detach().abs().max()))
-    wanted, found = (torch.autograd.grad(energy(out), image)[0] for out in (seen["out"], ours))
+    assert torch.allclose(ours, outputs["out"], atol=1e-3 * float(outputs["out"].detach().abs().max()))
+    wanted, found = (torch.autograd.grad(energy(out), image)[0] for out in (outputs["out"], ours))
     assert float((found - wanted).norm()) < 0.01 * float(wanted.norm())  # rounding may pick another maximum in a pool
     assert sum(isinstance(m, ConvReLU) for m in network.body.modules()) > 5
     assert not any(isinstance(m, torch.nn.Linear) for m in network.body.modules())  # the classifier is gone

@@ -71,9 +71,9 @@ def test_an_unreadable_objective_is_refused(text: str) -> None:
 )
 @pytest.mark.parametrize("shaping", ["laplacian", "gaussian", "mean"])
 def test_every_objective_rises_under_ascent(layers: str, shaping: str, photo: np.ndarray) -> None:
-    goal = text.parse_objective(layers)
-    network = load_network(EMBEDDED, goal.layers)
-    dreamer = Dreamer(network, goal, Dream(octaves=1, iterations=5, jitter=0, shaping=shaping))  # type: ignore[arg-type]
+    target = text.parse_objective(layers)
+    network = load_network(EMBEDDED, target.layers)
+    dreamer = Dreamer(network, target, Dream(octaves=1, iterations=5, jitter=0, shaping=shaping))  # type: ignore[arg-type]
     image = tensor(photo)
     assert dreamer.value(image + dreamer(image)) > dreamer.value(image) + 0.1 * abs(dreamer.value(image))
 
@@ -103,27 +103,27 @@ def test_cosine_form_prefers_a_channel_alone() -> None:
     """Of two places with the same activation of a channel, the one without other activations has the greater value."""
     pure, mixed = torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1)
     pure[0, 1] = 1.0
-    goal = text.parse_objective("a:1~cosine")
-    assert float(goal({"a": pure})) == pytest.approx(1.0)
-    assert float(goal({"a": mixed})) == pytest.approx(1 / 3**0.5)
+    target = text.parse_objective("a:1~cosine")
+    assert float(target({"a": pure})) == pytest.approx(1.0)
+    assert float(target({"a": mixed})) == pytest.approx(1 / 3**0.5)
 
 
 @pytest.mark.parametrize(("origin", "size"), [((0, 0), (90, 110)), ((20, 50), (60, 60))])
 def test_a_place_is_found_in_shifted_pictures_and_tiles(origin: tuple[int, int], size: tuple[int, int]) -> None:
     picture = torch.zeros(1, 1, 90, 110)
     picture[0, 0, 36:45, 66:77] = 1.0  # the place 0.65, 0.45
-    goal = text.parse_objective("a@0.65x0.45")
+    target = text.parse_objective("a@0.65x0.45")
     for shift in ((0, 0), (13, -4), (-300, 512)):
         rolled = picture.roll(shift, (-2, -1))[..., origin[0] : origin[0] + size[0], origin[1] : origin[1] + size[1]]
         view = terms.View((90, 110), size, origin, torch.tensor(shift))
-        there = float(goal({"a": rolled}, view)) > 0
+        there = float(target({"a": rolled}, view)) > 0
         y, x = (0.45 * 90 + shift[0]) % 90, (0.65 * 110 + shift[1]) % 110
         assert there == (origin[0] <= y < origin[0] + size[0] and origin[1] <= x < origin[1] + size[1])
 
 
 def test_a_place_is_dreamed_and_nothing_far_away(photo: np.ndarray) -> None:
-    goal = text.parse_objective("blocks.5@0.25x0.25")
-    dreamer = Dreamer(load_network(network.EMBEDDED, goal.layers), goal, Dream(octaves=1, iterations=10))
+    target = text.parse_objective("blocks.5@0.25x0.25")
+    dreamer = Dreamer(load_network(network.EMBEDDED, target.layers), target, Dream(octaves=1, iterations=10))
     image = tensor(photo)
     layer = dreamer(image)
     assert dreamer.value(image + layer) > 2 * dreamer.value(image)
@@ -134,28 +134,28 @@ def test_a_place_is_dreamed_and_nothing_far_away(photo: np.ndarray) -> None:
 @pytest.mark.parametrize("photo_of", ["astronaut", "chelsea"])
 def test_a_class_is_dreamed_into_a_photo(photo_of: str) -> None:
     image = tensor(cv2.resize(getattr(data, photo_of)(), (224, 224), interpolation=cv2.INTER_AREA))
-    goal = text.parse_objective("class:peacock")
-    network = load_network(EMBEDDED, goal.layers)
+    target = text.parse_objective("class:peacock")
+    network = load_network(EMBEDDED, target.layers)
 
     def confidence(picture: torch.Tensor) -> float:
         with torch.no_grad():
             return float(network(picture.clamp(0, 1)[None])["logits"].flatten().softmax(0)[84])
 
-    layer = Dreamer(network, goal, Dream(octaves=2, iterations=12, jitter=16))(image)
+    layer = Dreamer(network, target, Dream(octaves=2, iterations=12, jitter=16))(image)
     assert confidence(image) < 0.01
     assert confidence(image + layer) > 0.9
 
 
 def test_guide_statistics_ignore_where_things_are() -> None:
     features = activation()[0].flatten(1)
-    goal = terms.GuideStatistics("a", features)
+    target = terms.GuideStatistics("a", features)
     moved = features[:, torch.randperm(features.shape[1], generator=torch.Generator().manual_seed(1))]
-    as_is, elsewhere = (float(goal({"a": f.view(1, 5, 9, 11)})) for f in (features, moved))
+    as_is, elsewhere = (float(target({"a": f.view(1, 5, 9, 11)})) for f in (features, moved))
     assert as_is == pytest.approx(elsewhere, rel=1e-5)
     gram = (features @ features.T).numpy() / features.shape[1]
     assert as_is == pytest.approx(np.linalg.norm(gram) / 5, rel=1e-4)  # it is proportional to itself
     other = torch.randn(5, 99, generator=torch.Generator().manual_seed(2)) * torch.tensor([[3.0], [0], [0], [0], [0]])
-    assert float(goal({"a": other.view(1, 5, 9, 11)})) < 0.6 * float(
+    assert float(target({"a": other.view(1, 5, 9, 11)})) < 0.6 * float(
         terms.GuideStatistics("a", other)({"a": other.view(1, 5, 9, 11)})
     )
 
@@ -163,21 +163,21 @@ def test_guide_statistics_ignore_where_things_are() -> None:
 def test_a_guide_is_matched_at_its_most_similar_place() -> None:
     activation = torch.tensor([[1.0, 0.0], [0.0, 2.0]]).view(1, 2, 1, 2)  # two places: (1, 0) and (0, 2)
     features = torch.tensor([[3.0, 0.0, 1.0], [0.0, 1.0, 1.0]])  # three places of the guide: (3, 0), (0, 1), (1, 1)
-    led = terms.GuideMatch("a", features, 0.5)
-    assert float(led({"a": activation})) == pytest.approx(0.5 * (3 + 2) / 4)
+    guided = terms.GuideMatch("a", features, 0.5)
+    assert float(guided({"a": activation})) == pytest.approx(0.5 * (3 + 2) / 4)
 
 
 def test_a_guide_takes_its_share_of_the_objective() -> None:
-    goal, features = text.parse_objective("a=2,b=1"), {"a": torch.ones(3, 4), "b": torch.ones(5, 4)}
+    target, features = text.parse_objective("a=2,b=1"), {"a": torch.ones(3, 4), "b": torch.ones(5, 4)}
     guides = {"x.jpg": (features, 3.0)}
-    assert str(objective.guided_objective(goal, guides, 0)) == "a=2,b=1"
-    assert str(objective.guided_objective(goal, guides, 1)) == "a~x.jpg=2,b~x.jpg=1"
-    assert str(objective.guided_objective(goal, guides, 0.5)) == "a=1,b=0.5,a~x.jpg=1,b~x.jpg=0.5"
+    assert str(objective.guided_objective(target, guides, 0)) == "a=2,b=1"
+    assert str(objective.guided_objective(target, guides, 1)) == "a~x.jpg=2,b~x.jpg=1"
+    assert str(objective.guided_objective(target, guides, 0.5)) == "a=1,b=0.5,a~x.jpg=1,b~x.jpg=0.5"
     two = guides | {"y.jpg": (features, 1.0)}
-    assert str(objective.guided_objective(goal, two, 1)) == "a~x.jpg=1.5,b~x.jpg=0.75,a~y.jpg=0.5,b~y.jpg=0.25"
-    assert objective.share_changed(goal.shares, objective.guided_objective(goal, guides, 0.25).shares) == pytest.approx(
-        0.25
-    )
+    assert str(objective.guided_objective(target, two, 1)) == "a~x.jpg=1.5,b~x.jpg=0.75,a~y.jpg=0.5,b~y.jpg=0.25"
+    assert objective.share_changed(
+        target.shares, objective.guided_objective(target, guides, 0.25).shares
+    ) == pytest.approx(0.25)
     assert objective.share_changed(text.parse_objective("a=1").shares, text.parse_objective("b=7").shares) == 1
     assert objective.share_changed(text.parse_objective("a=1,b=1").shares, text.parse_objective("a=3,b=3").shares) == 0
 
@@ -189,6 +189,6 @@ def test_a_guided_dream_becomes_more_similar_to_its_guide(photo: np.ndarray) -> 
         places = {"blocks.9": features(tensor(guide)[None])["blocks.9"][0].flatten(1)}
     match = objective.guided_objective(text.parse_objective("blocks.9=1"), {"cat": (places, 1.0)}, 1)
     image, recipe = tensor(photo), Dream(octaves=1, iterations=6, jitter=0)
-    plain, led = (Dreamer(features, goal, recipe)(image) for goal in (text.parse_objective("blocks.9=1"), match))
+    plain, guided = (Dreamer(features, target, recipe)(image) for target in (text.parse_objective("blocks.9=1"), match))
     judge = Dreamer(features, match, recipe)
-    assert judge.value(image + led) > 1.1 * judge.value(image + plain) > 1.1 * judge.value(image)
+    assert judge.value(image + guided) > 1.1 * judge.value(image + plain) > 1.1 * judge.value(image)

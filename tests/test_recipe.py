@@ -18,6 +18,16 @@ def test_toml_gives_the_same_recipe_back() -> None:
     assert Recipe.from_toml("") == Recipe()
 
 
+def test_recipes_and_their_sections_are_immutable() -> None:
+    recipe = Recipe()
+    for section, key, value, _ in parameters():
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(getattr(recipe, section), key, value)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(recipe, section, getattr(recipe, section))
+    assert (recipe.set("clip.start=1").clip.start, recipe.clip.start) == ("1", "")
+
+
 def test_every_parameter_has_help_and_a_default_within_its_range() -> None:
     seen = [(section, key) for section, key, _, param in parameters() if param.help]
     assert len(seen) == sum(

@@ -24,7 +24,7 @@ from dreamvideo.curves.timeline import Timeline
 from dreamvideo.finish.composite import composite
 from dreamvideo.jobs.setup import selection_of
 from dreamvideo.media.pixels import luma_8bit
-from dreamvideo.recipe import Clip, Finish, Temporal, preset_tables, presets
+from dreamvideo.recipe import Finish, Temporal, preset_tables, presets
 from dreamvideo.video import carry, strength
 from dreamvideo.video.flow import Motion
 from dreamvideo.video.prefetch import prefetch
@@ -263,11 +263,6 @@ def test_prefetch_reads_no_further_than_asked_and_closes_its_source() -> None:
     assert closed.is_set()
     assert len(taken) <= 5
     assert not [t for t in threading.enumerate() if t.name == "read-ahead"]
-
-
-def test_clip_is_frozen() -> None:
-    with pytest.raises(AttributeError):
-        Clip().start = "1"  # type: ignore[misc]
 
 
 def test_weights_scaled_alike_give_the_same_dream(quick: Recipe, photo: np.ndarray) -> None:

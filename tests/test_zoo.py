@@ -66,15 +66,15 @@ def assert_same_numbers(network: Network, model: nn.Module, layers: list[str], i
     wanted = hooked_outputs(model, (image - network.mean) / network.std, layers)
     ours = network(image)
     assert ours.keys() == set(layers)
-    goals = []
+    targets = []
     for layer in layers:
         there, here = wanted[layer], ours[layer]
         there = there[..., None, None] if there.ndim == 2 else there
         there = there.permute(0, 3, 1, 2) if there.shape != here.shape else there  # Swin puts its channels last
         assert here.shape == there.shape, layer
         assert torch.allclose(here, there, atol=1e-6 * float(there.detach().abs().max())), layer
-        goals.append([energy(out) / energy(there).detach() for out in (there, here)])
-    slow, fast = (torch.autograd.grad(sum(parts), image)[0] for parts in zip(*goals, strict=True))
+        targets.append([energy(out) / energy(there).detach() for out in (there, here)])
+    slow, fast = (torch.autograd.grad(sum(parts), image)[0] for parts in zip(*targets, strict=True))
     assert float(slow.norm()) > 0
     assert float((fast - slow).norm()) < 1e-4 * float(slow.norm())
 
@@ -170,7 +170,7 @@ def test_a_gradient_shared_by_two_layers_is_not_overwritten(name: str, layers: s
     weight = torch.randn(activations[first].shape, generator=torch.Generator().manual_seed(2))
     shared = ((activations[first] + activations[second]) * weight).sum()  # its gradient is one tensor for both
     separate = ((activations[first] * weight) + (activations[second] * weight)).sum()
-    wanted, found = (torch.autograd.grad(goal, image, retain_graph=True)[0] for goal in (separate, shared))
+    wanted, found = (torch.autograd.grad(target, image, retain_graph=True)[0] for target in (separate, shared))
     assert float((found - wanted).norm()) < 1e-3 * float(wanted.norm())
 
 

@@ -39,7 +39,7 @@ def shape_gradient(gradient: Tensor, recipe: Dream, finest: bool) -> Tensor:
 def normalise(gradient: Tensor, local: bool = False) -> Tensor:
     """Divide a gradient by its mean magnitude, so that one ascent step changes a pixel by `step` on average.
 
-    If `local`, the mean is over the pixels with a gradient worth mentioning only.
+    If `local`, the mean is only over the pixels whose gradient is not negligible.
 
     Source: Mordvintsev, Olah & Tyka 2015.
     """

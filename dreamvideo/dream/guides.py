@@ -1,4 +1,4 @@
-"""Guides: pictures and films whose features the dream is led by."""
+"""Guides: pictures and films whose features the dream imitates."""
 
 from __future__ import annotations
 

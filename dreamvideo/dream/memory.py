@@ -25,7 +25,7 @@ MMAP_MAX, TRIM_THRESHOLD = -4, -1  # of glibc's mallopt(3)
 def keep_freed_pages() -> None:
     """Let this process keep and reuse the memory it frees, instead of returning it to the system.
 
-    glibc maps every block above 32 MiB anew, and unmaps it when it is freed. A network's pass over a large frame
+    glibc maps every block above 32 MiB on its own, and unmaps it when it is freed. A network's pass over a large frame
     allocates dozens of these, and the system's zeroing them page by page takes a third of the time. With another libc
     nothing changes. The setting is one of the whole process.
     """

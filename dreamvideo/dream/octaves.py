@@ -2,7 +2,7 @@
 
 The dream layer L is what dreaming adds: D = I + L. It grows from the smallest octave to the full size. The frame itself
 is resized afresh for every octave, so its detail is never lost; and a layer carried over from an earlier frame is only
-ever resized down, since what the octaves add is kept apart from it. So a carried layer stays as sharp as it was.
+ever resized down, since what the octaves add is kept separate from it. So a carried layer stays as sharp as it was.
 
 Source: Mordvintsev, Olah & Tyka 2015.
 """
@@ -253,8 +253,8 @@ class Dreamer:
         crop = crop.detach().requires_grad_()
         with torch.enable_grad():
             rotate = jitter is not None and rotates(self.recipe)
-            seen = rotated(crop, jitter[2], jitter[3]) if rotate and jitter is not None else crop
-            value = self.objective(self.network(seen), view)
+            jittered = rotated(crop, jitter[2], jitter[3]) if rotate and jitter is not None else crop
+            value = self.objective(self.network(jittered), view)
             (gradient,) = torch.autograd.grad(value * self._loss_scale, crop)
         return value.detach(), gradient
 

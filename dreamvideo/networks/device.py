@@ -45,8 +45,8 @@ def pick_precision(network: Network, device: torch.device) -> str:
 def bf16_is_faster() -> bool:
     """Tell whether this CPU is faster in bfloat16 than in float32 by enough to give up precision for it.
 
-    It is measured, because the instruction set does not tell: of two CPUs with AVX-512 bf16, one was 2.7 times as fast
-    in it, the other half as fast.
+    It is measured, because the instruction set says nothing about speed: of two CPUs with AVX-512 bf16, one was 2.7
+    times as fast in it, the other half as fast.
     """
     times = [_product_time(dtype) for dtype in (torch.float32, torch.bfloat16)]
     return times[0] > MIN_SPEEDUP * times[1]

@@ -77,7 +77,7 @@ def default_layers(name: str) -> str:
         ModelError: the network has no default layers, or does not exist.
     """
     if name not in DEFAULT_LAYERS:
-        there = network_layers(name)
-        deep, some = there[len(there) * 2 // 3], ", ".join(there[:: max(len(there) // 6, 1)])
+        layers = network_layers(name)
+        deep, some = layers[len(layers) * 2 // 3], ", ".join(layers[:: max(len(layers) // 6, 1)])
         raise ModelError(f"the network {name} has no default layers: name some, like --layers {deep}=1, of {some}")
     return DEFAULT_LAYERS[name]

@@ -29,7 +29,7 @@ def load_timm(name: str, layers: list[str], weights: str) -> Network:
         weights: a weights file; empty to download the published weights.
 
     Raises:
-        ModelError: timm is missing, a name or layer does not exist, or the weights cannot be had.
+        ModelError: timm is missing, a name or layer does not exist, or the weights cannot be loaded.
     """
     kind = stock(name)
     truncation = plan_truncation(kind, layers)

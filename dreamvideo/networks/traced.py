@@ -21,6 +21,9 @@ NO_OPS = (nn.Dropout, nn.Dropout2d, nn.Identity)  # in evaluation
 class Traced:
     """The graph of a network, with every node named as torchvision does: `layer3.0.bn1`, `layer3.0.relu_1`.
 
+    (torchvision's own create_feature_extractor traces every network twice, knows no layer by two names, and lists
+    neither the modules nor the network's output among its nodes' names.)
+
     Args:
         model: the network, frozen; it is changed.
         leaves: module types, besides PyTorch's own, that become one node each.

@@ -85,7 +85,7 @@ def dream(job: Job, recipe: Recipe) -> int:
         with Progress() as progress:
             preview(
                 job.input, job.output, job.preview, recipe, overwrite=job.overwrite,
-                layer_out=job.layer_out, save_octaves=job.save_octaves, keep=_beside(job), on_event=progress,
+                layer_out=job.layer_out, save_octaves=job.save_octaves, audio_cache=_beside(job), on_event=progress,
             )  # fmt: skip
         _save_recipe(job.save_recipe, recipe)
         return 0
@@ -93,7 +93,7 @@ def dream(job: Job, recipe: Recipe) -> int:
     with running.working(where) as (progress, stop):
         result = api.dream_video(
             job.input, job.output, recipe, overwrite=job.overwrite, layer_out=job.layer_out,
-            save_octaves=job.save_octaves, keep=_beside(job), work=job.work or None, keep_work=job.keep_work,
+            save_octaves=job.save_octaves, audio_cache=_beside(job), work=job.work or None, keep_work=job.keep_work,
             checkpoint=job.checkpoint, restart=job.restart, since=job.since,
             executor=running.executor(job.workers, job.cluster), on_event=progress, stop=stop,
         )  # fmt: skip

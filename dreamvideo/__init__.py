@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .video.engine import Engine
     from .video.render import render
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _WHERE = {
     "EncoderOptions": "media.writers.codecs",

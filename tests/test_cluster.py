@@ -67,7 +67,7 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         with ray_session("", 2):
-            yield transfer.store()
+            yield transfer.cache_folder()
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -141,7 +141,7 @@ def test_what_is_stopped_is_kept_and_finished_by_another_executor(
     again = Watch()
     result = resume(result.folder, on_event=again)
     assert not result.stopped
-    assert any("going on from what is done" in event.notice for event in again.events)
+    assert any(event.notice.startswith("continuing: ") for event in again.events)
     assert np.array_equal(pixels(tmp_path / "out.mkv"), plain)
 
 
@@ -202,7 +202,7 @@ def plan(film: Path, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -
 def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where this process keeps what comes to it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return transfer.store()
+    return transfer.cache_folder()
 
 
 def test_frames_come_whole_in_blocks_of_any_size(
@@ -212,7 +212,7 @@ def test_frames_come_whole_in_blocks_of_any_size(
     monkeypatch.setattr(transfer, "BLOCK", 10_000)
     sent = list(transfer.blocks(str(film)))
     assert len(sent) > 4 and all(sum(len(data) for _, data in block) <= 10_000 for block in sent)
-    assert file_digest(transfer.fetch(transfer.called(str(film)), wanted, sent, store)) == wanted
+    assert file_digest(transfer.fetch(transfer.name_in_cache(str(film)), wanted, sent, store)) == wanted
     assert transfer.fetch(".", wanted, iter(()), store)  # it is here already
 
     name, first = sent[2][0]
@@ -229,13 +229,13 @@ def test_what_was_heard_travels(plan: Plan, store: Path, tmp_path: Path) -> None
     for name in ("so[n]g-0123.sound.npz", "song-4567.sound.npz"):
         (keep / name).write_text(name)
     recipe = plan.recipe().set(f"music.music={song}")
-    plan = replace(plan, keep=str(keep), parts=(replace(plan.parts[0], recipe=recipe.to_toml()),))
+    plan = replace(plan, audio_cache=str(keep), parts=(replace(plan.parts[0], recipe=recipe.to_toml()),))
     where = {
-        path: transfer.fetch(transfer.called(path), wanted, transfer.blocks(path), store)
+        path: transfer.fetch(transfer.name_in_cache(path), wanted, transfer.blocks(path), store)
         for path, wanted in transfer.needed(plan).items()
     }
-    there = transfer.unpacked(plan, where, tmp_path / "heard")
-    assert [file.name for file in Path(there.keep).iterdir()] == ["so[n]g-0123.sound.npz"]
+    there = transfer.relocated(plan, where, tmp_path / "heard")
+    assert [file.name for file in Path(there.audio_cache).iterdir()] == ["so[n]g-0123.sound.npz"]
     assert there.source == where[plan.source] != plan.source
     assert there.inputs[there.source] == plan.inputs[plan.source] == file_digest(there.source)
 
@@ -257,16 +257,16 @@ def test_a_piece_that_arrives_damaged_is_no_piece(plan: Plan, tmp_path: Path) ->
     remote.prepare(plan, transfer.needed(plan), {}, in_place=True)
     task = Task(0, plan.count, 0)
     told = remote.dream(task, plan.count)
-    while told.parcel is None:
+    while told.segment is None:
         told = remote.more()
-    parcel = told.parcel
-    assert unpack_segment(parcel, task, tmp_path).stop == plan.count
-    half = parcel.film[: len(parcel.film) // 2]
+    sent = told.segment
+    assert unpack_segment(sent, task, tmp_path).stop == plan.count
+    half = sent.film[: len(sent.film) // 2]
     for damaged in (
-        replace(parcel, film=half),
-        replace(parcel, film=half, crc=zlib.crc32(parcel.state, zlib.crc32(half))),  # as it was sent, but cut off
-        replace(parcel, state=parcel.state[:-1] + b"?"),
-        replace(parcel, first=1),
+        replace(sent, film=half),
+        replace(sent, film=half, crc=zlib.crc32(sent.state, zlib.crc32(half))),  # as it was sent, but cut off
+        replace(sent, state=sent.state[:-1] + b"?"),
+        replace(sent, first=1),
     ):
         with pytest.raises(ValueError, match="segment from frame 0"):
             unpack_segment(damaged, task, tmp_path)

@@ -18,7 +18,7 @@ from dreamvideo.curves import audio
 from dreamvideo.curves.evaluate import CurveEvaluator
 from dreamvideo.curves.timeline import Timeline
 from dreamvideo.finish import flash
-from dreamvideo.jobs.setup import _Song, _trimmed
+from dreamvideo.jobs.extent import Song, film, film_with_tail
 from dreamvideo.media.info import Info
 from dreamvideo.media.probe import probe
 
@@ -200,10 +200,10 @@ def test_no_input_is_overwritten(clicks: Path, quick: Recipe, tmp_path: Path) ->
 
 def test_a_song_sets_the_length_of_a_film_and_its_tail() -> None:
     info = Info("film.mp4", "film", 64, 48, Fraction(24), 48, sound=("aac",))
-    with_song = {"song": _Song("song.mp3", "mp3", Fraction(3))}
-    notices: list[str] = []
-    assert _trimmed(info, Fraction(0), notices=notices, recipe=Recipe(), **with_song).count == 48
-    assert "cut off" in notices[0]
-    tail = Recipe().set("camera.then_zoom=5.0")
-    assert _trimmed(info, Fraction(0), notices=[], recipe=tail, **with_song).count == 72
-    assert _trimmed(info, Fraction(1), notices=[], recipe=Recipe(), **with_song).count == 24
+    song = Song("song.mp3", "mp3", Fraction(3))
+    longer = film(info, Recipe(), song)
+    assert longer.info.count == longer.source_frames == 48
+    assert "cut off" in longer.notices[0]
+    tail = film_with_tail(info, Recipe().set("camera.then_zoom=5.0"), song)
+    assert (tail.info.count, tail.source_frames) == (72, 48)
+    assert film(info, Recipe().set("clip.seconds=1.0"), song).info.count == 24

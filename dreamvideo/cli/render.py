@@ -73,7 +73,8 @@ def dream(job: RenderArguments, recipe: Recipe) -> int:
         with Progress() as progress:
             preview(
                 job.input, job.output, job.preview, recipe, overwrite=job.overwrite,
-                layer_out=job.layer_out, save_octaves=job.save_octaves, keep=_audio_cache(job), on_event=progress,
+                layer_out=job.layer_out, save_octaves=job.save_octaves, audio_cache=_audio_cache(job),
+                on_event=progress,
             )  # fmt: skip
         _save_recipe(job.save_recipe, recipe)
         return 0
@@ -81,8 +82,8 @@ def dream(job: RenderArguments, recipe: Recipe) -> int:
     with running.working(where) as (progress, stop):
         result = api.dream_video(
             job.input, job.output, recipe, overwrite=job.overwrite, layer_out=job.layer_out,
-            save_octaves=job.save_octaves, keep=_audio_cache(job), work=job.work or None, keep_work=job.keep_work,
-            checkpoint=job.checkpoint, restart=job.restart, since=job.since,
+            save_octaves=job.save_octaves, audio_cache=_audio_cache(job), work=job.work or None,
+            keep_work=job.keep_work, checkpoint=job.checkpoint, restart=job.restart, since=job.since,
             executor=running.executor(job.workers, job.cluster), on_event=progress, stop=stop,
         )  # fmt: skip
     _save_recipe(job.save_recipe, recipe)

@@ -1,1 +1,1 @@
-"""JOBS: from paths to paths, by way of a run folder that survives any crash."""
+"""Jobs: renders from file to file, kept in a run folder so that a crash loses little; batches; many workers."""

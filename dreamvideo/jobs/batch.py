@@ -1,4 +1,4 @@
-"""Many renders from one list, one after the other; those that are done are not done again."""
+"""Renders many films from a list, one after the other; called again, it skips those that are finished."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from typing import Any
 
 from ..curves.toml import read_toml
 from ..errors import DreamError, RecipeError
+from ..media.atomic import write_file
 from ..recipe import Recipe, preset_tables, read_tables, read_text
-from .api import CHECKPOINT, dream_video
+from .api import dream_video
+from .checkpoint import CHECKPOINT_FRAMES
 from .events import Event, Listener, Result, Stop, ignore, never
 from .executor import Executor
 from .fingerprint import inputs
 from .run_folder import run_folder
 
-BEGUN = "begun "  # before the digest of a job that is not known to be done
+BEGUN = "begun "  # prefix of the digest of a job that was begun and is not known to be finished
 PATHS = ("input", "output", "layer_out", "save_octaves", "preset", "recipe")
 
 
@@ -34,20 +36,21 @@ class Job:
     save_octaves: str = ""
 
     @property
-    def asked(self) -> str:
-        """A digest of all that its output depends on."""
-        told = [self.input, self.output, self.layer_out, self.save_octaves, self.recipe.to_toml()]
-        return hashlib.blake2b(json.dumps([told, inputs(self.input, self.recipe)]).encode(), digest_size=16).hexdigest()
+    def digest(self) -> str:
+        """A digest of everything that its output depends on."""
+        words = [self.input, self.output, self.layer_out, self.save_octaves, self.recipe.to_toml()]
+        data = json.dumps([words, inputs(self.input, self.recipe)]).encode()
+        return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What has become of a job.
+    """What came of a job.
 
     Attributes:
-        job: which.
-        result: what was rendered; None where it was done before, or failed.
-        error: why it failed; empty where it did not.
+        job: the job.
+        result: what was rendered; None if it was finished before, or failed.
+        error: why it failed; empty if it did not.
     """
 
     job: Job
@@ -56,10 +59,10 @@ class Outcome:
 
 
 def read_jobs(path: str | Path) -> list[Job]:
-    """Read a list of jobs: TOML with a `[[job]]` for each, and sections of the recipe that all of them share.
+    """Read a list of jobs: TOML with a `[[job]]` for each, and sections of the recipe that all jobs share.
 
-    A job has an `input` and an `output`, and may have a `preset`, a `recipe` file, sections of its own like
-    `[job.dream]`, which win over these, a `layer_out` and `save_octaves`. Paths are taken as on the command line.
+    A job has an `input` and an `output`. It may have a `preset`, a `recipe` file, sections of its own like
+    `[job.dream]`, which override these, a `layer_out` and `save_octaves`. Paths are taken as on the command line.
 
     Raises:
         RecipeError: it cannot be read, or two jobs have the same output.
@@ -84,19 +87,19 @@ def read_jobs(path: str | Path) -> list[Job]:
 
 
 def _job(job: Mapping[str, Any], shared: Mapping[str, Mapping[str, Any]]) -> Job:
-    told = {key: job.get(key, "") for key in PATHS}
-    for key, value in told.items():
+    given = {key: job.get(key, "") for key in PATHS}
+    for key, value in given.items():
         if not isinstance(value, str) or (key in ("input", "output") and not value):
             raise RecipeError(f"write {key} = and a name in quotes")
     recipe = Recipe().merge(shared)
-    if told["preset"]:
-        recipe = recipe.merge(preset_tables(told["preset"]))
-    if told["recipe"]:
-        recipe = recipe.merge(read_tables(told["recipe"]))
+    if given["preset"]:
+        recipe = recipe.merge(preset_tables(given["preset"]))
+    if given["recipe"]:
+        recipe = recipe.merge(read_tables(given["recipe"]))
     own = {key: value for key, value in job.items() if key not in PATHS}
     if wrong := [key for key, value in own.items() if not isinstance(value, dict)]:
         raise RecipeError(f"a job has no {wrong[0]!r}: it has {', '.join(PATHS)}, and sections of the recipe")
-    return Job(told["input"], told["output"], recipe.merge(own), told["layer_out"], told["save_octaves"])
+    return Job(given["input"], given["output"], recipe.merge(own), given["layer_out"], given["save_octaves"])
 
 
 def run_batch(
@@ -105,36 +108,36 @@ def run_batch(
     overwrite: bool = False,
     work: str | Path | None = None,
     keep_work: bool = False,
-    checkpoint: int = CHECKPOINT,
+    checkpoint: int = CHECKPOINT_FRAMES,
     executor: Callable[[], Executor | None] = lambda: None,
     on_event: Listener = ignore,
     stop: Stop = never,
 ) -> list[Outcome]:
-    """Render a list of jobs, one after the other; called again, it goes on where it was cut off.
+    """Render a list of jobs, one after the other; called again, continue where it was interrupted.
 
-    What is done is noted beside the list, in jobs.toml.done: a job that is done, and asked for as it was then, is left
-    out. One that fails does not keep the others from being rendered.
+    Finished jobs are recorded next to the list, in jobs.toml.done: a job that is finished and has not changed since is
+    skipped. A job that fails does not keep the others from being rendered.
 
     Args:
         path: of the list (see `read_jobs`).
-        executor: makes what dreams the frames of a job.
+        executor: returns the executor for a job.
         overwrite, work, keep_work, checkpoint, on_event, stop: as for `dream_video`.
 
     Returns:
-        What has become of every job, up to the one in which it was stopped.
+        What came of every job, up to the one in which it was stopped.
 
     Raises:
         RecipeError: the list cannot be read.
     """
-    outcomes, done = [], _Done(Path(f"{path}.done"))
+    outcomes, record = list[Outcome](), _Record(Path(f"{path}.done"))
     jobs = read_jobs(path)
     for number, job in enumerate(jobs, 1):
         try:
-            asked = job.asked
-            if done.has(job, asked, overwrite, work):
+            digest = job.digest
+            if record.is_finished(job, digest, overwrite, work):
                 outcomes.append(Outcome(job))
                 continue
-            done.note(job, BEGUN + asked)
+            record.begin(job, digest)
             on_event(Event(0, 1, f"job {number} of {len(jobs)}: {job.output}"))
             result = dream_video(
                 job.input, job.output, job.recipe, overwrite=overwrite, layer_out=job.layer_out,
@@ -142,9 +145,14 @@ def run_batch(
                 executor=executor(), on_event=on_event, stop=stop,
             )  # fmt: skip
             if not result.stopped:
-                done.note(job, asked)
-        except (DreamError, OSError, MemoryError, RuntimeError) as error:  # of RuntimeError, PyTorch's memory
-            done.forget(job)
+                record.finish(job, digest)
+        except (
+            DreamError,
+            OSError,
+            MemoryError,
+            RuntimeError,
+        ) as error:  # PyTorch raises RuntimeError where memory runs out
+            record.forget(job)
             outcomes.append(Outcome(job, error=str(error)))
             on_event(Event(0, 1, f"{job.output} failed: {error}"))
             continue
@@ -154,39 +162,40 @@ def run_batch(
     return outcomes
 
 
-class _Done:
-    """The note of what is done, in a file."""
+class _Record:
+    """The record of finished jobs, in a file: for each output, the digest of its job."""
 
     def __init__(self, path: Path):
         self._path = path
         try:
-            self._asked: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            self._digests: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         except (OSError, ValueError) as error:
             raise DreamError(f"{path} cannot be read ({error}): remove it, and all jobs are rendered again") from error
 
-    def has(self, job: Job, asked: str, overwrite: bool, work: str | Path | None) -> bool:
-        """Tell whether a job's output is there, made as it is asked for.
+    def is_finished(self, job: Job, digest: str, overwrite: bool, work: str | Path | None) -> bool:
+        """Tell whether a job's output is there, and was made by the same job.
 
-        One that was begun is done, too, if its output is there and nothing is left to go on with: it was cut off
-        between the two. Where outputs may be overwritten, what is there may be older.
+        A job that was only begun is finished, too, if its output is there and no run folder is left: it was interrupted
+        between finishing the output and recording it. If outputs may be overwritten, that output may be an older one.
         """
-        noted = self._asked.get(os.path.abspath(job.output), "")
-        begun = noted == BEGUN + asked and not overwrite and not run_folder(job.output, work).exists()
-        return os.path.exists(job.output) and (noted == asked or begun)
+        recorded = self._digests.get(os.path.abspath(job.output), "")
+        begun = recorded == BEGUN + digest and not overwrite and not run_folder(job.output, work).exists()
+        return os.path.exists(job.output) and (recorded == digest or begun)
 
-    def note(self, job: Job, asked: str) -> None:
-        """Note what a job was asked to be, or that it is begun so."""
-        if os.path.exists(job.output) and asked.startswith(BEGUN):
-            return  # it was there before
-        self._asked[os.path.abspath(job.output)] = asked
-        self._write()
+    def begin(self, job: Job, digest: str) -> None:
+        """Record that a job is begun, unless its output exists: then that is not its own."""
+        if not os.path.exists(job.output):
+            self._write({os.path.abspath(job.output): BEGUN + digest})
+
+    def finish(self, job: Job, digest: str) -> None:
+        """Record that a job is finished."""
+        self._write({os.path.abspath(job.output): digest})
 
     def forget(self, job: Job) -> None:
-        """Note nothing of a job that failed."""
-        if self._asked.pop(os.path.abspath(job.output), None):
-            self._write()
+        """Remove the record of a job that failed."""
+        if self._digests.pop(os.path.abspath(job.output), None):
+            self._write({})
 
-    def _write(self) -> None:
-        partial = self._path.with_name(self._path.name + ".part")
-        partial.write_text(json.dumps(self._asked, indent=1), encoding="utf-8")
-        os.replace(partial, self._path)
+    def _write(self, more: Mapping[str, str]) -> None:
+        self._digests |= more
+        write_file(self._path, json.dumps(self._digests, indent=1).encode())

@@ -1,4 +1,4 @@
-"""What a render will take, told before it begins: tiles, memory, time and room on the disk."""
+"""Estimates what a render will take before it begins: tiles, memory, time and disk space."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from ..video.process import configure_process
 from . import side_outputs
 from .setup import Setup, selection_of, set_up
 
-PROBE = 1_000_000  # px of a frame, at most, that a gradient is timed on
-TURNS = 3
-BESIDE = 0.25e-6  # s a pixel takes beside the ascent: read, carried, measured, written
-FORWARD = 0.4  # of a gradient's time, that its way forward takes
-# Bits a pixel takes, as measured on a dreamed film of 1280x720; another film may take half or twice as many.
+PROBE = 1_000_000  # px at most of the frame on which a gradient is timed
+REPEATS = 3  # times that it is timed; the fastest counts
+FRAME_OVERHEAD = 0.25e-6  # s per pixel besides gradient ascent: reading, flow, warping, writing
+FORWARD = 0.4  # share of a gradient's time that the forward pass takes
+# Bits per pixel of outputs, measured on a dreamed film of 1280x720; another film may take half or twice as many.
 BITS = {
     "libx264": 0.6, "libx265": 0.5, "prores_ks": 3.5, "ffv1": 11.0, "libvpx-vp9": 0.7, "h264_nvenc": 0.8,
     ".gif": 5.6, ".webp": 2.0, ".png": 15.0, ".tif": 20.0, ".tiff": 20.0, ".jpg": 4.0, ".jpeg": 4.0,
 }  # fmt: skip
-USUAL = 1.0  # of what is not listed
-LOSSLESS = {8: BITS["ffv1"], 12: 23.0, 16: 37.0}  # of segments, by the bits per channel that are kept
+OTHER_BITS = 1.0  # of outputs that are not listed
+SEGMENT_BITS = {8: BITS["ffv1"], 12: 23.0, 16: 37.0}  # bits per pixel of segments, by their bits per channel
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,15 @@ class Estimate:
     """What a render will take.
 
     Attributes:
-        width, height, count: of the output's frames.
+        width, height, count: size and number of the output's frames.
         kind: "still", "sequence" or "film".
         octaves: how many sizes it dreams in.
         network: its name, precision and device.
-        tiles: how many the finest octave is climbed in.
-        memory, allowed: bytes it will hold at most, and may.
-        first: s that the first frame of a shot takes.
-        each: s that another frame takes where little moves, and where much does.
-        disk, scratch, free: bytes of the output, of temporary files beside it, and free on the disk.
+        tiles: how many tiles the finest octave is dreamed in.
+        memory, allowed: bytes that will be used at most, and that may be used.
+        first: s for the first frame of a shot.
+        each: s for another frame if little moves, and if much does.
+        disk, scratch, free: bytes of the output, of temporary files until it is complete, and free on the disk.
     """
 
     width: int
@@ -72,14 +72,14 @@ class Estimate:
 
     @property
     def seconds(self) -> tuple[float, float]:
-        """The time of the whole render, s: at least and at most, if it is one shot."""
+        """The time of the whole render if it is a single shot, s: at least and at most."""
         later = self.count - 1
         return self.first + later * self.each[0], self.first + later * self.each[1]
 
     def text(self) -> str:
-        """Return it as lines to read."""
+        """Return it as lines for the user."""
         frames = "1 frame" if self.count == 1 else f"{self.count} frames"
-        tiled = "in one segment" if self.tiles == 1 else f"in {self.tiles} tiles"
+        tiled = "in one piece" if self.tiles == 1 else f"in {self.tiles} tiles"
         time = _clock(self.first)
         if self.count > 1:
             least, most = map(_clock, self.seconds)
@@ -93,14 +93,14 @@ class Estimate:
             f"memory   up to {_bytes(self.memory)} of {_bytes(self.allowed)}",
             f"time     {time}",
             f"disk     about {_bytes(self.disk)}"
-            + (f", and {_bytes(self.scratch)} beside it until it is done" if self.scratch else "")
+            + (f", and {_bytes(self.scratch)} of temporary files until it is complete" if self.scratch else "")
             + f"; {_bytes(self.free)} are free",
         ]
         return "\n".join(lines)
 
 
 def estimate(source: str, output: str, recipe: Recipe, overwrite: bool = False) -> Estimate:
-    """Return what a render will take, without rendering: a gradient is timed on the first frame, the rest follows.
+    """Estimate what a render will take, without rendering: a gradient is timed on the first frame, the rest computed.
 
     Args:
         source, output, recipe, overwrite: as for `dream_video`.
@@ -133,7 +133,7 @@ def _estimate(engine: Engine, frame: Frame, setup: Setup, output: str, kind: str
     parts = dreamer.plan(image)
     finest = sum(tile.pixels for tile in parts)
     coarser = sum(height * width for height, width in sizes[:-1])
-    rest = BESIDE * info.width * info.height + FORWARD * pixel * finest
+    rest = FRAME_OVERHEAD * info.width * info.height + FORWARD * pixel * finest
     first = now.dream.iterations * pixel * (finest + coarser) + rest
     times = 2 if setup.recipe.temporal.passes == 2 or setup.recipe.camera.loop else 1
     later = []
@@ -164,12 +164,12 @@ def _estimate(engine: Engine, frame: Frame, setup: Setup, output: str, kind: str
 
 
 def _seconds_per_pixel(engine: Engine, image: torch.Tensor) -> float:
-    """Time a gradient on a frame (1, 3, H, W), or on one as large as `PROBE` of a larger one."""
+    """Time a gradient on a frame (1, 3, H, W), reduced to `PROBE` pixels if it is larger; return s per pixel."""
     height, width = image.shape[-2:]
     shrink = min(math.sqrt(PROBE / (height * width)), 1.0)
     seen = resize(image, (round(height * shrink), round(width * shrink)))
     taken = []
-    for _ in range(TURNS):
+    for _ in range(REPEATS):
         start = time.perf_counter()
         value, gradient = engine.dreamer.gradient(seen)
         float(gradient.sum() + value)  # waits for a GPU
@@ -178,25 +178,22 @@ def _seconds_per_pixel(engine: Engine, image: torch.Tensor) -> float:
 
 
 def _disk(info: Info, output: str, codec: str) -> tuple[float, float]:
-    """Return the bytes of an output, and of what lies beside it until it is done."""
+    """Return the bytes of an output, and of what lies of temporary files until it is complete."""
     suffix = Path(output).suffix.lower()
     pixels = info.width * info.height * info.count
     if suffix not in CONTAINERS:  # frames and stills
-        disk = BITS.get(suffix or ".png", USUAL) * (info.depth / 8) * pixels / 8
-        return disk, 0.0 if info.count == 1 else LOSSLESS[info.depth] * pixels / 8
+        disk = BITS.get(suffix or ".png", OTHER_BITS) * (info.depth / 8) * pixels / 8
+        return disk, 0.0 if info.count == 1 else SEGMENT_BITS[info.depth] * pixels / 8
     if suffix in ANIMATIONS:
-        return BITS[suffix] * pixels / 8, 2 * LOSSLESS[8] * pixels / 8
+        return BITS[suffix] * pixels / 8, 2 * SEGMENT_BITS[8] * pixels / 8
     encoder = codec or CONTAINERS[suffix].codec
-    disk = BITS.get(encoder, USUAL) * pixels / 8
-    deep = (
-        16
-        if encoder == "ffv1" and info.depth == 16
-        else 12
-        if "10" in CODECS.get(encoder, CODECS["libx264"]).pix_fmt
-        else 8
-    )
-    joined = disk if info.kind == "film" or info.song else 0.0  # the picture, until its sound has joined it
-    return disk, LOSSLESS[deep] * pixels / 8 + joined
+    disk = BITS.get(encoder, OTHER_BITS) * pixels / 8
+    if encoder == "ffv1" and info.depth == 16:
+        depth = 16
+    else:
+        depth = 12 if "10" in CODECS.get(encoder, CODECS["libx264"]).pix_fmt else 8
+    joined = disk if info.kind == "film" or info.song else 0.0  # the encoded picture, until the sound is added
+    return disk, SEGMENT_BITS[depth] * pixels / 8 + joined
 
 
 def _folder(output: str) -> Path:

@@ -1,4 +1,4 @@
-"""What a render tells while it goes on, and what it leaves behind."""
+"""How a caller follows a render, stops it, and learns what came of it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .checkpoint import CHECKPOINT_FRAMES
+
 
 @dataclass(frozen=True)
 class Event:
-    """What happened: a frame is done, or there is something to say.
+    """Progress, or a notice for the user.
 
     Attributes:
         done, total: frames finished, and how many are expected.
         notice: a sentence for the user; empty for plain progress.
-        phase: what the frames are counted of, in a word or two; empty for dreaming.
-        worker: who is at work, if it is one of several; `done` and `total` are then those of its own frames.
+        phase: what is being done, in a word or two, if it is not dreaming.
+        worker: the name of one of several workers; `done` and `total` are then those of its task.
     """
 
     done: int
@@ -27,14 +29,14 @@ class Event:
 
 @dataclass(frozen=True)
 class Result:
-    """What a render left behind.
+    """What came of a render.
 
     Attributes:
         path: the output.
         done, total: frames finished, and how many were expected.
         stopped: whether it was asked to stop before the end.
-        seam: of a loop, the temporal error from its last frame to its first over the median from frame to frame.
-        folder: the run folder that it can be gone on with; empty where none is left.
+        seam: for a loop, the temporal error from its last frame to its first, over the median from frame to frame.
+        folder: the run folder from which it can be continued; empty if there is nothing to continue.
     """
 
     path: str
@@ -54,5 +56,26 @@ def ignore(event: Event) -> None:
 
 
 def never() -> bool:
-    """Go on to the end."""
+    """Never ask a render to stop."""
     return False
+
+
+def report(notices: list[str], on_event: Listener, done: int, total: int) -> None:
+    """Pass on notices in order, and empty their list."""
+    while notices:
+        on_event(Event(done, total, notices.pop(0)))
+
+
+@dataclass(frozen=True)
+class Control:
+    """How a caller follows and stops a render, and how often that is saved.
+
+    Attributes:
+        on_event: called after every frame and for every notice, on the caller's thread.
+        stop: asked after every frame; once it returns True, what is done is saved and nothing more is dreamed.
+        checkpoint: frames after which the render is saved at the latest; 1 or more.
+    """
+
+    on_event: Listener = ignore
+    stop: Stop = never
+    checkpoint: int = CHECKPOINT_FRAMES

@@ -1,4 +1,4 @@
-"""Executors, and the plain one: frames dreamed here, one after the other."""
+"""What an executor does for a render, and the plain one, which dreams one frame after the other in this process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from ..recipe import Recipe
 from ..video.engine import Engine
 from ..video.process import configure_process
-from .events import Event, Listener, Stop
+from .events import Control, Event
 from .fingerprint import Environment, environment
 from .plan import Plan
 from .run_folder import RunFolder
@@ -28,42 +28,37 @@ class Executor(Protocol):
     by_shot: bool
 
     def environment(self, recipe: Recipe) -> Environment:
-        """Return what frames of a recipe are dreamed with.
+        """Return what the frames of a recipe are dreamed with.
 
         Raises:
             DreamError: the recipe names a device that cannot be used.
         """
 
     def make_ready(self, setup: Setup, fresh: Plan) -> float | None:
-        """Get ready to dream by a recipe, so that what is wrong with it is known before anything else is done.
+        """Prepare to dream by a recipe, so that mistakes in it are found before any work is done.
 
         Args:
-            setup: what it is set up as.
+            setup: what is rendered.
             fresh: a plan for it, whose shots are not known yet.
 
         Returns:
-            The plan's `room`, as it is from now on.
+            The plan's `memory_budget` from now on.
 
         Raises:
-            DreamError: it names what cannot be had.
+            DreamError: the recipe names a network, layer or file that cannot be had.
         """
 
-    def run(
-        self, plan: Plan, tasks: Sequence[Task], folder: RunFolder, setup: Setup, checkpoint: int,
-        on_event: Listener, stop: Stop,
-    ) -> int:  # fmt: skip
-        """Dream all tasks, and keep every segment as it comes.
+    def run(self, plan: Plan, tasks: Sequence[Task], folder: RunFolder, setup: Setup, control: Control) -> int:
+        """Dream all tasks, and keep every segment as soon as it is finished.
 
         Args:
             plan, tasks: what to dream.
-            folder: where segments are kept.
-            setup: what the plan is set up as, on this machine.
-            checkpoint: frames that a segment has at most.
-            on_event: told after every frame.
-            stop: asked after every frame; once it says yes, what is done is kept, and nothing more dreamed.
+            folder: keeps the segments.
+            setup: what is rendered, as set up on this machine.
+            control: as for `dream_video`.
 
         Returns:
-            Frames that are finished, of all that the plan has.
+            How many of the plan's frames are finished.
 
         Raises:
             DreamError: a frame cannot be dreamed or kept.
@@ -71,7 +66,7 @@ class Executor(Protocol):
 
 
 class Inline:
-    """Dreams task after task in this process, with all the cores there are."""
+    """Dreams task after task in this process, with all cores."""
 
     by_shot = False
 
@@ -90,24 +85,21 @@ class Inline:
         self._built_for = fresh.precision, self._engine.dreamer.memory_budget
         return self._engine.dreamer.memory_budget
 
-    def run(
-        self, plan: Plan, tasks: Sequence[Task], folder: RunFolder, setup: Setup, checkpoint: int,
-        on_event: Listener, stop: Stop,
-    ) -> int:  # fmt: skip
+    def run(self, plan: Plan, tasks: Sequence[Task], folder: RunFolder, setup: Setup, control: Control) -> int:
         """See `Executor`."""
         ready = self._engine if self._built_for == (plan.precision, plan.memory_budget) else None
         worker = Worker(plan, (setup, ready) if ready else None)
-        done = sum(len(segment.checksums) for segment in folder.segments())
-        on_event(Event(done, plan.count))
+        done = folder.done
+        control.on_event(Event(done, plan.count))
         for task in tasks:
-            if stop():
+            if control.stop():
                 break
-            with closing(worker.dream(task, folder.path, checkpoint, stop)) as dreamed:
+            with closing(worker.dream(task, folder.path, control.checkpoint, control.stop)) as dreamed:
                 for got in dreamed:
                     done += got.index >= task.first
                     for notice in got.notices:
-                        on_event(Event(done, plan.count, notice))
+                        control.on_event(Event(done, plan.count, notice))
                     if got.segment is not None and got.state is not None:
                         folder.keep(got.segment, got.state)
-                    on_event(Event(done, plan.count))
+                    control.on_event(Event(done, plan.count))
         return done

@@ -1,4 +1,4 @@
-"""What a render depends on: versions, device, and the contents of its input files."""
+"""What a render depends on besides its recipe (versions, device, input files), and how two renders differ in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import torch
@@ -20,54 +20,80 @@ from ..networks.device import pick_device, pick_precision
 from ..recipe import Recipe, input_files
 from .plan import Plan
 
-READ = 2**24  # bytes of a file that are read at its beginning, at its end, and in between, to know it again
-BETWEEN = 64  # places in between, a MiB each
-OF_MANY = 2**16  # bytes read at either end of each of many files
+ENDS = 2**24  # bytes of a large file that are read at its beginning and at its end
+SAMPLES, SAMPLE = 64, 2**20  # samples read in between, and their size in bytes
+SEQUENCE_ENDS = 2**16  # bytes read at either end of each file of a sequence
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What frames are dreamed with, beside their recipe.
+    """What frames are dreamed with besides their recipe.
 
     Attributes:
-        made_with, precision, threads, memory_budget: see `Plan`.
+        made_with, device, precision, threads, memory_budget: see `Plan`.
     """
 
     made_with: dict[str, str]
+    device: str
     precision: str
     threads: int
     memory_budget: float | None
 
 
-def differences(plan: Plan, now: Plan) -> list[str]:
-    """Return how a render that is asked for differs from one that was begun: what would make other frames of it."""
-    told = [
-        f"{name.replace('_', '-')} was {getattr(plan, name) or 'not asked for'}, and is {getattr(now, name) or 'not'}"
-        for name in ("source", "output", "layer_out", "save_octaves")
-        if getattr(plan, name) != getattr(now, name)
-    ]
-    told += _recipes(plan.recipe(), now.recipe())
-    told += [f"{name} was {was}, and is {now.made_with.get(name)}" for name, was in plan.made_with.items()
-             if now.made_with.get(name) != was]  # fmt: skip
-    for path, was in plan.inputs.items():  # of all parts, while what is asked for now is the last one
-        try:
-            held = now.inputs.get(path) or file_digest(path)
-        except (OSError, DreamError):
-            held = ""
-        if held != was:
-            told.append(f"{path} {'has changed' if held else 'is gone'}")
-    return told
+@dataclass(frozen=True)
+class Difference:
+    """One thing that makes a render come out differently from the one that was begun; as text, a phrase for the user.
+
+    Attributes:
+        kind: where it lies: in the request (paths), in the recipe, in the environment or in an input file.
+        name: "source", "output", "layer-out" or "save-octaves"; "section.key" of the recipe; a name of
+            `Plan.made_with`; or the absolute path of an input file.
+        was, now: its value then and now; the digest of an input file, empty for a missing file.
+    """
+
+    kind: Literal["request", "recipe", "environment", "input"]
+    name: str
+    was: Any
+    now: Any
+
+    def __str__(self) -> str:
+        if self.kind == "request":
+            return f"{self.name} was {self.was or 'not asked for'}, and is {self.now or 'not'}"
+        if self.kind == "recipe":
+            return f"{self.name} was {self.was!r}, and is {self.now!r}"
+        if self.kind == "environment":
+            return f"{self.name} was {self.was}, and is {self.now}"
+        return f"{self.name} {'has changed' if self.now else 'is gone'}"
 
 
-def _recipes(was: Recipe, now: Recipe) -> list[str]:
-    """Return which of the parameters that frames are dreamed by differ; how the output is encoded is none of them."""
+def differences(begun: Plan, now: Plan) -> list[Difference]:
+    """Return in what a render that is asked for differs from the one that was begun, as far as it changes frames.
+
+    How the output is encoded does not: it is left out.
+    """
     return [
-        f"{field.name}.{key} was {value!r}, and is {other.get(key)!r}"
-        for field in dataclasses.fields(was)
-        if field.name != "encoding"
-        for mine, other in [(_table(was, field.name), _table(now, field.name))]
-        for key, value in {**dict.fromkeys(other), **mine}.items()
-        if value != other.get(key)
+        *_request_differences(begun, now),
+        *_recipe_differences(begun.recipe(), now.recipe()),
+        *_environment_differences(begun, now),
+        *_input_differences(begun, now),
+    ]
+
+
+def _request_differences(begun: Plan, now: Plan) -> list[Difference]:
+    return [
+        Difference("request", name.replace("_", "-"), getattr(begun, name), getattr(now, name))
+        for name in ("source", "output", "layer_out", "save_octaves")
+        if getattr(begun, name) != getattr(now, name)
+    ]
+
+
+def _recipe_differences(was: Recipe, now: Recipe) -> list[Difference]:
+    return [
+        Difference("recipe", f"{section}.{key}", old.get(key), new.get(key))
+        for section in (field.name for field in dataclasses.fields(was) if field.name != "encoding")
+        for old, new in [(_table(was, section), _table(now, section))]
+        for key in {**old, **new}
+        if old.get(key) != new.get(key)
     ]
 
 
@@ -76,59 +102,86 @@ def _table(recipe: Recipe, section: str) -> dict[str, Any]:
     return dict(table) if isinstance(table, dict) else dataclasses.asdict(table)
 
 
+def _environment_differences(begun: Plan, now: Plan) -> list[Difference]:
+    return [
+        Difference("environment", name, was, now.made_with.get(name))
+        for name, was in begun.made_with.items()
+        if now.made_with.get(name) != was
+    ]
+
+
+def _input_differences(begun: Plan, now: Plan) -> list[Difference]:
+    """Compare the input files of all parts of the plan that was begun; `now` knows those of its own recipe only."""
+    return [
+        Difference("input", path, was, found)
+        for path, was in begun.inputs.items()
+        if (found := now.inputs.get(path) or digest_or_empty(path)) != was
+    ]
+
+
 def made_with(recipe: Recipe) -> dict[str, str]:
-    """Return what a dream depends on beside its recipe: the versions of what computes it, and the device."""
-    name = pick_device(recipe.network.device)
-    told = torch.cuda.get_device_name(name) if name.type == "cuda" else name.type
-    if name.type == "cpu":  # wider instructions add up in another order
-        told = f"cpu ({torch.backends.cpu.get_cpu_capability()})"
-    return {"dreamvideo": __version__, "torch": torch.__version__, "opencv": cv2.__version__, "the device": told}
+    """Return what a dream depends on besides its recipe, by name: versions of libraries, and the processor."""
+    device = pick_device(recipe.network.device)
+    processor = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    if device.type == "cpu":  # wider instructions add up in another order
+        processor = f"cpu ({torch.backends.cpu.get_cpu_capability()})"
+    return {"dreamvideo": __version__, "torch": torch.__version__, "opencv": cv2.__version__, "the device": processor}
 
 
 def environment(recipe: Recipe) -> Environment:
-    """Return what frames are dreamed with where one is dreamed after the other, by all the cores there are."""
+    """Return what frames are dreamed with when one is dreamed after the other, by all cores."""
     network = recipe.network
+    device = pick_device(network.device)
     threads = network.threads or torch.get_num_threads()
-    return Environment(made_with(recipe), pick_precision(network, pick_device(network.device)), threads, None)
+    return Environment(made_with(recipe), device.type, pick_precision(network, device), threads, None)
 
 
 def inputs(source: str, recipe: Recipe) -> dict[str, str]:
-    """Return every path that a render reads, absolute, and a digest of what it holds."""
-    found = {}
-    for path in (source, *sorted(set(input_files(recipe)))):
-        if os.path.exists(path) or holds_frames(path):
-            found[os.path.abspath(path)] = file_digest(path)
-    return found
+    """Return the absolute path of every file that a render reads, with the digest of its contents."""
+    return {
+        os.path.abspath(path): file_digest(path)
+        for path in (source, *sorted(set(input_files(recipe))))
+        if os.path.exists(path) or holds_frames(path)
+    }
 
 
 def absolute(path: str) -> str:
-    """Return a path as an absolute one; what names no file stays as it is."""
+    """Return a path as an absolute one; a word that names no file stays as it is."""
     return os.path.abspath(path) if os.path.exists(path) or holds_frames(path) else path
 
 
 def file_digest(path: str) -> str:
-    """Return what tells whether a file, or the files of a sequence, are the same again: of large ones, from samples.
+    """Return a digest of the contents of a file, or of the files of a sequence; of large files, of samples.
 
     Raises:
-        SourceError: it is no file; what comes out of a pipe cannot be read again.
+        SourceError: it is not a regular file: what comes out of a pipe cannot be read again.
     """
     if holds_frames(path):
-        told = hashlib.blake2b(digest_size=16)
+        digest = hashlib.blake2b(digest_size=16)
         for file in sequence_files(path):
-            told.update(f"{file.name}\0{_sampled(file, OF_MANY, 0)}".encode())
-        return told.hexdigest()
+            digest.update(f"{file.name}\0{_sampled(file, SEQUENCE_ENDS, 0)}".encode())
+        return digest.hexdigest()
     check_file(path)
-    return _sampled(Path(path), READ, BETWEEN)
+    return _sampled(Path(path), ENDS, SAMPLES)
 
 
-def _sampled(file: Path, ends: int, between: int) -> str:
-    told, size = hashlib.blake2b(digest_size=16), file.stat().st_size
-    told.update(str(size).encode())
+def digest_or_empty(path: str) -> str:
+    """Return the digest of a file's contents (see `file_digest`); empty where it is missing or cannot be read."""
+    try:
+        return file_digest(path)
+    except (OSError, DreamError):
+        return ""
+
+
+def _sampled(file: Path, ends: int, samples: int) -> str:
+    """Return a digest of a file's size, so many bytes at both ends, and samples between them."""
+    digest, size = hashlib.blake2b(digest_size=16), file.stat().st_size
+    digest.update(str(size).encode())
     with file.open("rb") as stream:
         if size <= 2 * ends:
-            told.update(stream.read())
-            return told.hexdigest()
-        for start in (0, *(k * size // (between + 1) for k in range(1, between + 1)), size - ends):
+            digest.update(stream.read())
+            return digest.hexdigest()
+        for start in (0, *(k * size // (samples + 1) for k in range(1, samples + 1)), size - ends):
             stream.seek(start)
-            told.update(stream.read(ends if start in (0, size - ends) else 2**20))
-    return told.hexdigest()
+            digest.update(stream.read(ends if start in (0, size - ends) else SAMPLE))
+    return digest.hexdigest()

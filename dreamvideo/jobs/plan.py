@@ -1,4 +1,4 @@
-"""The plan of a render: what is rendered, as plain data that another process or machine can go on with."""
+"""The plan of a render: all that a process on this or another machine needs to dream any of its frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..recipe import Recipe
 
 @dataclass(frozen=True)
 class Part:
-    """Frames from one on, and the recipe, as TOML, that they are dreamed by."""
+    """The recipe, as TOML, of all frames from number `first` up to the next part."""
 
     first: int
     recipe: str
@@ -23,20 +23,22 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """A render.
+    """The plan of a render, as plain data.
 
     Attributes:
-        source, output, layer_out, save_octaves, keep: as for `dream_video`, absolute; empty for none.
-        parts: what it is dreamed by, from frame 0 on.
-        made_with: versions and the device, by name.
-        inputs: every file that it is made of, by its absolute path, and what it holds, as a digest.
-        width, height, depth: of the frames, and the bits per channel that are kept of them: 8, 12 or 16.
-        count: frames in all.
-        cuts: frames with which shots begin, in order, the first being 0.
-        checksums: a checksum of every frame of the source, to know that it is the right one that is read.
-        precision: what `auto` is: it is tried out, and must not come out otherwise in another process.
-        threads, memory_budget: what frames are dreamed with; another number of threads makes another dream.
-        overwrite: whether the output may replace what stands there.
+        source, output, layer_out, save_octaves, audio_cache: as for `dream_video`, absolute; empty for none.
+        parts: the recipes, from frame 0 on.
+        made_with: the versions of the libraries and the processor, by name.
+        device: the kind of device: "cpu", "cuda" or "mps".
+        inputs: the absolute path of every input file, with the digest of its contents.
+        width, height, depth: of the frames; `depth` is the bits per channel of the segments: 8, 12 or 16.
+        count: number of frames.
+        cuts: the first frame of every shot, in order, beginning with 0.
+        checksums: the checksum of every frame of the source, to recognise frames that are read again.
+        precision: what the precision "auto" means here: another process may measure differently, and must not.
+        threads: CPU threads for each worker; another number gives another dream.
+        memory_budget: bytes that dreaming may use; None for what is free.
+        overwrite: whether an existing output may be replaced.
         comment: the recipe as the user gave it, to be written into the output.
     """
 
@@ -44,9 +46,10 @@ class Plan:
     output: str
     layer_out: str
     save_octaves: str
-    keep: str
+    audio_cache: str
     parts: tuple[Part, ...]
     made_with: dict[str, str]
+    device: str
     inputs: dict[str, str]
     width: int
     height: int
@@ -65,11 +68,11 @@ class Plan:
         return next(part for part in reversed(self.parts) if part.first <= index)
 
     def recipe(self, index: int = -1) -> Recipe:
-        """Return the recipe that a frame is dreamed by; that of the last one for −1."""
+        """Return the recipe of a frame; that of the last part for −1."""
         return Recipe.from_toml((self.part(index) if index >= 0 else self.parts[-1]).recipe)
 
     def settled(self, recipe: Recipe) -> Recipe:
-        """Return a recipe in the precision that the plan was made for, where that is left open."""
+        """Return a recipe with its precision, if that is "auto", set to the plan's."""
         return recipe.set(f"network.precision={self.precision}") if recipe.network.precision == "auto" else recipe
 
     def shot(self, index: int) -> int:
@@ -77,7 +80,7 @@ class Plan:
         return max(cut for cut in self.cuts if cut <= index)
 
     def text(self) -> str:
-        """Return it as JSON."""
+        """Return the plan as JSON."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
@@ -85,11 +88,11 @@ class Plan:
         """Read a plan.
 
         Raises:
-            DreamError: there is none, or none that can be read.
+            DreamError: the file is missing or damaged, or another version of dreamvideo wrote it.
         """
         begun = ""
         if not path.exists():
-            raise DreamError(f"{path.parent} is no run folder: give one that a render has left, OUTPUT.dream")
+            raise DreamError(f"{path.parent} is no run folder: name one that an unfinished render left, OUTPUT.dream")
         try:
             data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             begun = str(data["made_with"]["dreamvideo"])
@@ -100,20 +103,20 @@ class Plan:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             if begun not in ("", __version__):
                 raise DreamError(
-                    f"{path.parent} was begun with dreamvideo {begun}, and this is {__version__}: install that one to "
-                    "go on, or --restart to throw it away"
+                    f"{path.parent} was begun with dreamvideo {begun}, and this is {__version__}: install that "
+                    "version to continue, or throw it away with --restart"
                 ) from error
             raise DreamError(
-                f"{path.parent} holds no render that can be gone on with: remove it, or --restart to throw it away"
+                f"{path.parent} holds no render that can be continued: remove it, or throw it away with --restart"
             ) from error
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be rendered, as the user says it (see `dream_video`).
+    """What the user wants rendered (see `dream_video`).
 
     Attributes:
-        comment: the recipe to be written into the output, if it is not that of the render.
+        comment: the recipe to be written into the output; the render's own if empty.
     """
 
     source: str
@@ -122,5 +125,5 @@ class Request:
     overwrite: bool
     layer_out: str
     save_octaves: str
-    keep: Path | None
+    audio_cache: Path | None
     comment: str = ""

@@ -1,28 +1,35 @@
-"""One moment of a film, dreamed as a still."""
+"""Dreams the frame at one moment of a film as a still."""
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from torch import Tensor
 
 from ..errors import SourceError
-from ..media.info import as_still
+from ..media.info import Info, as_still
+from ..media.readers.frame import Frame
 from ..media.readers.source import open_source
-from ..recipe import Recipe, parse_time
+from ..media.writers.sink import Sink
+from ..recipe import Clip, Recipe, parse_time
 from ..video.engine import Engine
 from ..video.process import configure_process
 from ..video.render import render
+from ..video.state import State
 from . import side_outputs
-from .events import Event, Listener, Result, ignore
-from .setup import selection_of, set_up
-from .still import tell
+from .events import Event, Listener, Result, ignore, report
+from .plan import Request
+from .setup import Setup, selection_of, set_up
 
-PREROLL = 12  # frames dreamed before the one a preview shows, so that it looks as it will in the film
+SaveOctave = Callable[[int, Tensor], None]
+
+PREROLL = 12  # frames dreamed before the one that is shown, so that it looks as it will in the film
 
 
 def preview(
@@ -34,62 +41,125 @@ def preview(
     overwrite: bool = False,
     layer_out: str | Path = "",
     save_octaves: str | Path = "",
-    keep: Path | None = None,
+    audio_cache: Path | None = None,
     on_event: Listener = ignore,
 ) -> Result:
-    """Dream the frame at one moment of a film as a still, after a run-up, so that it looks as it will in the film.
+    """Dream the frame at one moment of a film as a still that looks as the frame will in the film.
 
-    What lives on itself is dreamed from its beginning; a loop as if it were none.
+    Some frames before it are dreamed, too; of feedback frames all. A loop is shown as if it were none.
 
     Args:
-        source, recipe, overwrite, layer_out, save_octaves, keep, on_event: as for `dream_video`.
+        source, recipe, overwrite, layer_out, save_octaves, audio_cache, on_event: as for `dream_video`.
         output: a picture file.
         at: seconds or mm:ss.s from the film's start.
 
     Raises:
-        DreamError: as for `dream_video`; also a moment the film does not have.
+        DreamError: as for `dream_video`; also if the film has no frame at that moment.
     """
-    recipe = recipe or Recipe()
-    side_outputs.check_not_input(str(output), recipe)
-    moment, clip = parse_time(at) or Fraction(0), recipe.clip
-    with open_source(str(source), selection_of(clip)) as whole:
+    wanted = Request(
+        str(source), str(output), recipe or Recipe(), overwrite, str(layer_out), str(save_octaves), audio_cache
+    )
+    side_outputs.check_not_input(wanted.output, wanted.recipe)
+    with open_source(wanted.source, selection_of(wanted.recipe.clip)) as whole:
         info = whole.info
-    is_film = info.kind != "still" or bool(clip.seconds or recipe.music.music)
-    setup = set_up(info, recipe.set("camera.loop=false"), "film.mp4" if is_film else str(output), keep)
-    first = (parse_time(clip.start) or Fraction(0)) + info.delay
-    last = first + setup.info.count / info.rate
-    if not first <= moment < last:
-        raise SourceError(f"{source} has no frame at {at}: take a moment from {float(first):g} to {float(last):.6g} s")
-    index = int((moment - first) * info.rate)
-    before = max(min(index, setup.source_frames - 1) - PREROLL, 0)
-    microseconds = math.floor((first + before / info.rate) * 1_000_000)
-    part = dataclasses.replace(clip, start=f"{microseconds / 1_000_000:.6f}") if before else clip
+    setup = _set_up(info, wanted)
+    moment = _find(at, info, setup, wanted)
     for notice in (*info.notices, *setup.notices):
         on_event(Event(0, 1, notice))
-    picture = None
-    octaves = side_outputs.octave_saver(str(save_octaves), info.number, overwrite) if save_octaves else None
-    still = dataclasses.replace(setup, info=as_still(info))
-    with (
-        open_source(str(source), selection_of(part)) as opened,
-        side_outputs.open_outputs(str(output), str(layer_out), still, overwrite) as (sink, kept),
-    ):
-        frames = (
-            dataclasses.replace(frame, index=frame.index + before, time=frame.time + before / info.rate)
-            for frame in opened
-        )
-        taken = kept(itertools.islice(setup.frames(frames), index - before + 1))
+    with _open(wanted, moment, info, setup) as (sink, frames, octaves):
         configure_process(setup.recipe.network)
         engine = Engine(setup.recipe, setup.timeline)
-
-        def save_octave(number: int, dream: Tensor) -> None:
-            if octaves is not None and number == index:  # of the frame that is shown, not of the run-up
-                octaves(number, dream)
-
-        for done, (picture, _) in enumerate(render(taken, engine, on_octave=save_octave), 1):  # noqa: B007 - the last one is wanted
-            tell(engine, on_event, done, index - before + 1)
-            on_event(Event(done, index - before + 1))
+        dreamed = render(frames, engine, on_octave=octaves)
+        picture = _last_picture(dreamed, engine, moment, on_event)
         if picture is None:
             raise SourceError(f"no frame of {source} can be decoded at {at}: is it complete?")
         sink.write(picture)
         sink.commit(whole=True)
-    return Result(str(output), 1, 1, False)
+    return Result(wanted.output, 1, 1, False)
+
+
+def _set_up(info: Info, wanted: Request) -> Setup:
+    """Set the whole film up, so that the moment looks the same in it."""
+    recipe = wanted.recipe
+    is_film = info.kind != "still" or bool(recipe.clip.seconds or recipe.music.music)
+    return set_up(info, recipe.set("camera.loop=false"), "film.mp4" if is_film else wanted.output, wanted.audio_cache)
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """Where a preview begins and ends.
+
+    Attributes:
+        index: the frame that is shown.
+        first: the frame that dreaming begins with.
+        clip: the part of the source that begins with that frame.
+    """
+
+    index: int
+    first: int
+    clip: Clip
+
+    @property
+    def count(self) -> int:
+        """How many frames are dreamed."""
+        return self.index - self.first + 1
+
+
+def _find(at: str, info: Info, setup: Setup, wanted: Request) -> _Moment:
+    """Return where a preview begins and ends.
+
+    Raises:
+        SourceError: the film has no frame at that moment.
+    """
+    moment, clip = parse_time(at) or Fraction(0), wanted.recipe.clip
+    begins = (parse_time(clip.start) or Fraction(0)) + info.delay
+    ends = begins + setup.info.count / info.rate
+    if not begins <= moment < ends:
+        within = f"from {float(begins):g} to {float(ends):.6g} s"
+        raise SourceError(f"{wanted.source} has no frame at {at}: take a moment {within}")
+    index = int((moment - begins) * info.rate)
+    first = max(min(index, setup.source_frames - 1) - PREROLL, 0)
+    microseconds = math.floor((begins + first / info.rate) * 1_000_000)
+    part = replace(clip, start=f"{microseconds / 1_000_000:.6f}") if first else clip
+    return _Moment(index, first, part)
+
+
+@contextmanager
+def _open(
+    wanted: Request, moment: _Moment, info: Info, setup: Setup
+) -> Iterator[tuple[Sink, Iterable[Frame], SaveOctave | None]]:
+    """Open what a preview reads and writes.
+
+    Yields:
+        The output, the frames to dream, and what saves the octaves of the last of them, if that is wanted.
+    """
+    octaves = _octave_saver(wanted, info, moment)
+    still = replace(setup, info=as_still(info))
+    with (
+        open_source(wanted.source, selection_of(moment.clip)) as opened,
+        side_outputs.open_outputs(wanted.output, wanted.layer_out, still, wanted.overwrite) as (sink, watch),
+    ):
+        frames = (
+            replace(frame, index=frame.index + moment.first, time=frame.time + moment.first / info.rate)
+            for frame in opened
+        )
+        yield sink, watch(itertools.islice(setup.frames(frames), moment.count)), octaves
+
+
+def _octave_saver(wanted: Request, info: Info, moment: _Moment) -> SaveOctave | None:
+    """Return what saves the octaves of the frame that is shown, but not of those before it."""
+    if not wanted.save_octaves:
+        return None
+    save = side_outputs.octave_saver(wanted.save_octaves, info.number, wanted.overwrite)
+    return lambda number, dream: save(number, dream) if number == moment.index else None
+
+
+def _last_picture(
+    dreamed: Iterable[tuple[Tensor, State]], engine: Engine, moment: _Moment, on_event: Listener
+) -> Tensor | None:
+    """Return the last of the dreamed pictures; None if there is no frame."""
+    picture = None
+    for done, (picture, _) in enumerate(dreamed, 1):  # noqa: B007 - the last one is returned
+        report(engine.dreamer.notices, on_event, done, moment.count)
+        on_event(Event(done, moment.count))
+    return picture

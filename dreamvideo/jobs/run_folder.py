@@ -1,12 +1,13 @@
-"""The run folder: a render's plan, its finished segments and the states it can go on from, each written whole or not.
+"""The run folder: keeps a render's plan, finished segments and states on disk, so that a crash loses little.
 
     out.mp4.dream/
         plan.json                            what is rendered
-        00000000.mkv  00000000.json          a segment: frames from 0 on, without loss, and a checksum of each
-        00000025-1c291ca3.state              what frame 25 goes on from; the name holds its checksum
-        lock                                 held while somebody works on it
+        00000000.mkv  00000000.json          a segment: lossless frames from number 0 on, and a checksum of each
+        00000025-1c291ca3.state              the state that frame 25 starts from; the name holds its checksum
+        assembling                           there while the output gets its final name
+        lock                                 held by the process that works on the render
 
-A segment is there once its .json is, which is written last.
+Every file is written whole or not at all. A segment counts once its .json is there, which is written last.
 """
 
 from __future__ import annotations
@@ -24,26 +25,29 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..errors import DreamError, SinkError
+from ..media.atomic import move_file, write_file
 from ..media.paths import PATTERN
 from .plan import Plan
 
 SUFFIX = ".dream"
+UNFINISHED = "unfinished-"  # prefix of the name of a segment that is being written
 WRITTEN = r"\d{8}\.(mkv|json)|\d{8}-[0-9a-f]{8}\.state|plan\.json|assembling|layers(-\w+)?"
-LEFT = re.compile(rf"unfinished-.*\.mkv|({WRITTEN})\.part|.*\.sound\.part|\..*-\w{{8}}\.\w+")  # by who was cut off
-OURS = re.compile(rf"{WRITTEN}|{LEFT.pattern}")
-HEARD = re.compile(r".*\.sound\.npz")  # in the music (see `audio.analyse`)
-UNFINISHED = "unfinished-"  # what a segment's name begins with until it is finished
+LEFTOVER = re.compile(
+    rf"{UNFINISHED}.*\.mkv|({WRITTEN})\.part|.*\.sound(\.npz)?\.part|\..*-\w{{8}}\.\w+"
+)  # of a killed process
+OURS = re.compile(rf"{WRITTEN}|{LEFTOVER.pattern}")
+AUDIO = re.compile(r".*\.sound\.npz")  # analysed music (see `audio.analyse`)
 LATEST = 10**8  # above the number of any state
-SPACED = 100  # frames; states that are no longer the latest are kept this far by_shot
+STATE_SPACING = 100  # frames; of a shot's older states, one for every so many frames is kept
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Some frames, one after the other, in a file.
+    """Consecutive finished frames in a file.
 
     Attributes:
-        first: the number of the first.
-        checksums: the checksum of every one.
+        first: the number of the first frame.
+        checksums: the checksum of every frame.
         path: of the file.
     """
 
@@ -58,7 +62,7 @@ class Segment:
 
 
 def run_folder(output: str, work: str | Path | None) -> Path:
-    """Return where the run folder of an output lies: beside it, or in another folder, by a name of its own there."""
+    """Return the run folder of an output: next to it, or in the folder `work`, under a name of its own there."""
     where = Path(output.rstrip("/"))
     name = PATTERN.sub("frames", where.name)
     if not work:
@@ -71,11 +75,11 @@ class RunFolder:
     """A run folder, locked until it is closed.
 
     Args:
-        path: there or not yet.
+        path: of the folder; created if it does not exist.
 
     Raises:
-        SinkError: it cannot be made, or is a folder of something else.
-        DreamError: somebody else is at work on it.
+        SinkError: it cannot be created, or is a folder with other contents.
+        DreamError: another process works on it.
     """
 
     def __init__(self, path: Path):
@@ -84,14 +88,14 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             there = set(os.listdir(self.path))
             if there and not there & {"plan.json", "lock"}:
-                raise SinkError(
-                    f"{path} is a folder of something else: give --work another one to keep what is done in"
-                )
+                raise SinkError(f"{path} holds other files: name another folder to keep unfinished work in, by --work")
             self._lock = FileLock(self.path / "lock")
             self._lock.acquire(timeout=0)
-            self._clear(LEFT)
+            self._clear(LEFTOVER)
         except Timeout:
-            raise DreamError(f"another dreamvideo is at work on {path}: let it finish, or stop it") from None
+            raise DreamError(
+                f"another dreamvideo is working on {path}: wait until it has finished, or stop it"
+            ) from None
         except OSError as error:
             raise SinkError(
                 f"cannot write into {self.path.parent} ({error.strerror}): choose another folder, or one for --work"
@@ -99,17 +103,17 @@ class RunFolder:
 
     @property
     def plan(self) -> Plan | None:
-        """What is rendered here; None where nothing was begun."""
+        """The plan of the render; None if none was begun here."""
         file = self.path / "plan.json"
         return Plan.read(file) if file.exists() else None
 
     def begin(self, plan: Plan) -> None:
-        """Keep a plan."""
+        """Write the plan."""
         self._write("plan.json", plan.text().encode())
 
     @property
     def assembling(self) -> bool:
-        """Whether the output is being brought to its name, so that what stands there is its own."""
+        """Whether the output is being given its name, so that an existing file of that name is this render's own."""
         return (self.path / "assembling").exists()
 
     @assembling.setter
@@ -120,61 +124,69 @@ class RunFolder:
             (self.path / "assembling").unlink(missing_ok=True)
 
     def empty(self) -> None:
-        """Throw away what was dreamed."""
+        """Throw away all work."""
         self._clear(OURS)
 
     def _clear(self, names: re.Pattern[str]) -> None:
-        """Remove files whose names are known to be ours; whatever else lies there stays."""
+        """Remove the files with such names; all others stay."""
         for file in self.path.iterdir():
             if names.fullmatch(file.name):
                 file.unlink(missing_ok=True)
 
     def segments(self) -> list[Segment]:
-        """Return the segments that are there, in order; what is no whole segment is none."""
+        """Return the whole segments, in order."""
         return list(read_segments(self.path))
 
+    @property
+    def done(self) -> int:
+        """How many frames are finished."""
+        return sum(len(segment.checksums) for segment in self.segments())
+
     def keep(self, segment: Segment, state: bytes) -> None:
-        """Take a segment, whose file is moved here, and the state after it.
+        """Move a segment's file here, and keep the state after it.
 
         Raises:
-            SinkError: there is no room for it.
+            SinkError: the disk is full, or the folder protected.
         """
+        final = self.path / f"{segment.first:08d}.mkv"
         try:
-            final = self.path / f"{segment.first:08d}.mkv"
-            _flushed(segment.path)
-            os.replace(segment.path, final)
+            move_file(segment.path, final, durable=True)
         except OSError as error:
-            raise _full(self.path, error) from error
+            raise SinkError(f"cannot write into {self.path} ({error.strerror}): is the disk full?") from error
         record = {"first": segment.first, "size": final.stat().st_size, "checksums": segment.checksums}
         self._write(f"{segment.first:08d}.json", json.dumps(record).encode())
         self.save(segment.stop, state, segment.first)
 
     def save(self, index: int, state: bytes, before: int | None = None) -> None:
-        """Keep the state that a frame goes on from, and let go of the one `before`, if it makes that needless.
+        """Keep the state that a frame starts from, and remove the one before, unless it is due by `STATE_SPACING`.
 
-        Where none is named it is the latest; several shots may be dreamed at once, each with a latest state of its own.
+        Args:
+            index: the frame.
+            state: as bytes.
+            before: the frame of the state to remove, if it is the latest up to here; None for whichever that is.
+                (Shots that are dreamed at the same time have a latest state each.)
         """
         self._write(f"{index:08d}-{zlib.crc32(state):08x}.state", state)
         *older, last = [number for number, _ in _states(self.path) if number < index] or [0]
-        if last and before in (None, last) and last - (older[-1] if older else 0) < SPACED:
+        if last and before in (None, last) and last - (older[-1] if older else 0) < STATE_SPACING:
             self._drop_states(last, last + 1)
 
     def save_only(self, index: int, state: bytes) -> None:
-        """Keep a state, and no other."""
+        """Keep the state that a frame starts from, and no other."""
         self.save(index, state)
         self._drop_states(0, index)
 
     def state(self, index: int) -> tuple[int, bytes] | None:
-        """Return the number of the latest frame, at or before one, whose state is there and whole, and that state."""
+        """Return the latest intact state at or before a frame, with the number of its frame; None if there is none."""
         return latest_state(self.path, index)
 
     def forget(self, segment: Path) -> None:
-        """Let go of a segment that is damaged, by its file: its frames are missing from now on."""
+        """Remove a damaged segment, given its file: its frames are missing from now on."""
         segment.with_suffix(".json").unlink(missing_ok=True)
         segment.unlink(missing_ok=True)
 
     def drop(self, first: int) -> None:
-        """Let go of all segments that reach beyond a frame, and of all states after it."""
+        """Remove all segments that reach beyond a frame, and all states after it."""
         for segment in self.segments():
             if segment.stop > first:
                 self.forget(segment.path)
@@ -186,40 +198,34 @@ class RunFolder:
                 file.unlink()
 
     def _write(self, name: str, data: bytes) -> None:
-        whole, partial = self.path / name, self.path / f"{name}.part"
-        try:
-            partial.write_bytes(data)
-            _flushed(partial)
-            os.replace(partial, whole)
-            _flushed(self.path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise _full(self.path, error) from error
+        write_file(self.path / name, data, durable=True)
 
     @property
     def holds_work(self) -> bool:
-        """Whether there is anything in it that was dreamed."""
+        """Whether it holds anything that was dreamed."""
         return bool(self.segments() or _states(self.path))
 
     def close(self) -> None:
-        """Let others work on it; it is removed where there is nothing to go on with."""
-        if not self.holds_work:
-            self.remove()
-        self._lock.release()
+        """Unlock it; remove it if it holds no work."""
+        try:
+            if not self.holds_work:
+                self.remove()
+        finally:
+            self._lock.release()
 
     def remove(self) -> None:
-        """Remove it with all that was kept in it."""
+        """Remove it with everything of ours in it."""
         with contextlib.suppress(OSError):  # a player may hold a segment open
             self.empty()
-            self._clear(HEARD)
-            if os.name != "posix":  # nobody takes what we still hold; elsewhere that cannot be removed
+            self._clear(AUDIO)
+            if os.name != "posix":  # an open file cannot be removed there; elsewhere the lock is kept to the last
                 self._lock.release()
             (self.path / "lock").unlink()
             self.path.rmdir()
 
 
 def read_segments(folder: Path) -> Iterator[Segment]:
-    """Yield the segments in a run folder, in order, whoever is at work on it."""
+    """Yield the whole segments in a run folder, in order, even while another process works on it."""
     stop = 0
     for file in sorted(folder.glob("????????.json")):
         try:
@@ -233,11 +239,11 @@ def read_segments(folder: Path) -> Iterator[Segment]:
 
 
 def latest_state(folder: Path, index: int = LATEST) -> tuple[int, bytes] | None:
-    """Return the number and bytes of the latest state in a run folder that is whole, at or before a frame."""
+    """Return the latest intact state in a run folder at or before a frame, with the number of its frame."""
     for number, file in reversed(_states(folder)):
         try:
             data = file.read_bytes() if number <= index else b""
-        except OSError:  # somebody is at work, and has let go of it
+        except OSError:  # removed meanwhile by the process that works on it
             continue
         if data and file.stem.endswith(f"-{zlib.crc32(data):08x}"):
             return number, data
@@ -246,18 +252,3 @@ def latest_state(folder: Path, index: int = LATEST) -> tuple[int, bytes] | None:
 
 def _states(folder: Path) -> list[tuple[int, Path]]:
     return sorted((int(file.name[:8]), file) for file in folder.glob("????????-????????.state"))
-
-
-def _flushed(path: Path) -> None:
-    """Make sure that a file or folder is on the disk, and not only on its way there."""
-    if os.name != "posix" and path.is_dir():
-        return
-    handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _full(path: Path, error: OSError) -> SinkError:
-    return SinkError(f"{path} could not be written into ({error.strerror}): is the disk full?")

@@ -1,4 +1,4 @@
-"""What is written beside the dreamed picture: the dream alone, as a layer to lay over the source, and its octaves."""
+"""Writes what a user may want besides the dreamed picture: the dream alone as a layer with alpha, and its octaves."""
 
 from __future__ import annotations
 
@@ -30,21 +30,22 @@ Watch = Callable[[Iterable[Frame]], Iterable[Frame]]
 def open_outputs(
     output: str, layer: str, setup: Setup, overwrite: bool, scratch: Path | None = None, comment: str = ""
 ) -> Iterator[tuple[Sink, Watch]]:
-    """Open an output, and that of the dream's layer if one is asked for.
+    """Open an output, and one for the dream's layer if that is wanted.
 
     Args:
-        output: what to write the dreamed pictures to.
-        layer: what to write the layer to; empty for none.
+        output: where the dreamed pictures go.
+        layer: where the layer goes; empty for none.
         setup: what is rendered.
-        overwrite: whether what stands there may be replaced.
-        scratch: a folder for what is not whole yet (see `media.open_sink`).
-        comment: the recipe to be written into both; that of the stage if empty.
+        overwrite: whether existing files may be replaced.
+        scratch: a folder for incomplete files (see `open_sink`).
+        comment: the recipe to be written into both; that of the setup if empty.
 
     Yields:
-        A sink for the dreamed pictures, and what the frames have to pass through on their way to be dreamed.
+        A sink for the dreamed pictures, and a function through which the source's frames have to pass before they are
+        dreamed, so that the layer can be made from them.
 
     Raises:
-        SinkError: see `media.open_sink`; or there is no frame beneath for the layer to lie over.
+        SinkError: see `open_sink`; or the source has no frames that the layer could lie over.
     """
     info, recipe = setup.info, setup.recipe
     comment = comment or recipe.to_toml()
@@ -62,11 +63,11 @@ def open_outputs(
 
 
 class LayeredSink:
-    """A sink for dreamed pictures that writes their layers over the frames beneath them, too (see `media.Sink`).
+    """A sink for dreamed pictures that also writes their layers (see `Sink`).
 
     Args:
-        sink, layer: what takes the pictures, and what takes the layers.
-        latest: whether one picture is taken, that of the latest frame; else one of every frame.
+        sink, layer: take the pictures and the layers.
+        latest: whether a single picture is written, that of the latest frame; else one for every frame.
     """
 
     def __init__(self, sink: Sink, layer: Sink, latest: bool):
@@ -76,7 +77,7 @@ class LayeredSink:
         self._frames: deque[Pixels] = deque(maxlen=1 if latest else None)
 
     def watch(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """Yield frames, and keep each until its picture comes."""
+        """Yield frames, and keep each until its picture is written."""
         for frame in frames:
             self._frames.append(frame.pixels)
             yield frame
@@ -88,31 +89,31 @@ class LayeredSink:
         self._layer.write(alpha_layer(image, to_tensor(self._frames.popleft(), image.device)))
 
     def commit(self, whole: bool) -> None:
-        """Bring both to their names, the picture first: it is never lost for the layer's sake."""
+        """Give both their names, the picture first, so that it is never lost because of the layer."""
         self._sink.commit(whole)
         self._layer.commit(whole)
 
     def discard(self) -> None:
-        """Both are discarded where they were opened."""
+        """Do nothing: whoever opened the two sinks discards them."""
 
 
 def _check_layer(output: str, layer: str, setup: Setup) -> None:
     recipe = setup.recipe
     if setup.source_frames < setup.timeline.count or recipe.camera.loop or not camera.is_still(recipe):
         raise SinkError(
-            "a layer lies over the source's own frames, and there are none beneath a journey, a loop or a moving "
-            "camera: leave --layer-out out"
+            "a layer lies over the source's own frames, which a journey, a loop or a moving camera does not show: "
+            "leave out --layer-out"
         )
     many = [Path(frame_pattern(path)) for path in (output, layer) if takes_frames(path)]
     one = [path for path in (output, layer) if not takes_frames(path)]
     same = len({path.resolve() for path in (*many, *map(Path, one))}) == 1
-    if same or (len(one) == 1 and _holds(one[0], many[0])):
+    if same or (len(one) == 1 and _would_replace(one[0], many[0])):
         raise SinkError(f"{layer} is the output itself: give --layer-out another name")
     check_not_input(layer, recipe)
 
 
 def check_not_input(output: str, recipe: Recipe) -> None:
-    """Refuse an output that is one of the files a recipe is made of.
+    """Refuse an output that is one of the recipe's input files.
 
     Raises:
         SinkError: it is.
@@ -122,12 +123,12 @@ def check_not_input(output: str, recipe: Recipe) -> None:
             continue
         if os.path.exists(output) and os.path.exists(path) and os.path.samefile(path, output):
             raise SinkError(f"{output} is an input itself: give the output another name")
-        if takes_frames(output) and _holds(path, Path(frame_pattern(output))):
+        if takes_frames(output) and _would_replace(path, Path(frame_pattern(output))):
             raise SinkError(f"{output} would replace pictures of {path}: give another folder or pattern")
 
 
-def _holds(path: str, pattern: Path) -> bool:
-    """Tell whether frames written by a printf pattern would stand in the place of a picture, or of some of many."""
+def _would_replace(path: str, pattern: Path) -> bool:
+    """Tell whether frames written by a printf pattern could replace a picture, or one of a sequence of pictures."""
     files = sequence_files(path) if holds_frames(path) else [Path(path)]
     before, after = PATTERN.split(pattern.name)[0], PATTERN.split(pattern.name)[-1]
     written = re.compile(rf"{re.escape(before)}\d+{re.escape(after)}")
@@ -135,15 +136,15 @@ def _holds(path: str, pattern: Path) -> bool:
 
 
 def octave_saver(folder: str, number: int, overwrite: bool) -> Callable[[int, Tensor], None]:
-    """Return what saves the dream of every octave as a picture, by its frame and size: 00001-384x216.png.
+    """Return a function that saves the dream of an octave as a picture, named by frame and size: 00001-384x216.png.
 
     Args:
-        folder: there or not yet.
+        folder: created if it does not exist.
         number: of the first frame.
-        overwrite: whether octaves that stand there may be replaced.
+        overwrite: whether octaves that are there already may be replaced.
 
     Raises:
-        SinkError: octaves stand there already, or it cannot be written into.
+        SinkError: there are octaves already, or the folder cannot be written into.
     """
     where = Path(folder)
     try:

@@ -1,10 +1,13 @@
-"""Single pictures: a still, one moment of a film as a still, and an image in memory."""
+"""Dreams single pictures: a still from file to file, and an image in memory."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from contextlib import closing
 from fractions import Fraction
 from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from ..errors import SourceError
 from ..finish import mask
@@ -13,8 +16,10 @@ from ..recipe import Recipe
 from ..video.engine import Engine
 from ..video.process import configure_process
 from ..video.render import render
+from ..video.state import State
 from . import side_outputs
-from .events import Event, Listener, Result, Stop
+from .events import Control, Event, Result, report
+from .plan import Request
 from .setup import set_up
 
 if TYPE_CHECKING:
@@ -22,35 +27,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def still(
-    opened: Source, output: str, recipe: Recipe, overwrite: bool, layer_out: str, save_octaves: str,
-    on_event: Listener, stop: Stop,
-) -> Result:  # fmt: skip
+def render_still(opened: Source, wanted: Request, control: Control) -> Result:
     """Dream one picture into a file (see `dream_video`)."""
-    setup = set_up(opened.info, recipe, output)
-    octaves = side_outputs.octave_saver(save_octaves, setup.info.number, overwrite) if save_octaves else None
-    with side_outputs.open_outputs(output, layer_out, setup, overwrite) as (sink, frames):
+    setup = set_up(opened.info, wanted.recipe, wanted.output)
+    octaves = None
+    if wanted.save_octaves:
+        octaves = side_outputs.octave_saver(wanted.save_octaves, setup.info.number, wanted.overwrite)
+    with side_outputs.open_outputs(wanted.output, wanted.layer_out, setup, wanted.overwrite) as (sink, watch):
         for notice in (*opened.info.notices, *setup.notices, *sink.notices):
-            on_event(Event(0, 1, notice))
+            control.on_event(Event(0, 1, notice))
         configure_process(setup.recipe.network)
         engine = Engine(setup.recipe, setup.timeline)
-        if stop():
-            return Result(output, 0, 1, True)
-        with closing(render(setup.frames(frames(opened)), engine, on_octave=octaves)) as pictures:
-            dreamed = next(pictures, None)
-        if dreamed is None:
+        if control.stop():
+            return Result(wanted.output, 0, 1, True)
+        picture = _first_picture(render(setup.frames(watch(opened)), engine, on_octave=octaves))
+        if picture is None:
             raise SourceError(f"{opened.info.path} cannot be decoded: is it complete?")
-        tell(engine, on_event, 0, 1)
-        sink.write(dreamed[0])
+        report(engine.dreamer.notices, control.on_event, 0, 1)
+        sink.write(picture)
         sink.commit(whole=True)
-    on_event(Event(1, 1))
-    return Result(output, 1, 1, False)
+    control.on_event(Event(1, 1))
+    return Result(wanted.output, 1, 1, False)
 
 
-def tell(engine: Engine, on_event: Listener, done: int, total: int) -> None:
-    """Pass on what the dreamer has to tell."""
-    while engine.dreamer.notices:
-        on_event(Event(done, total, engine.dreamer.notices.pop(0)))
+def _first_picture(dreamed: Generator[tuple[Tensor, State]]) -> Tensor | None:
+    with closing(dreamed):
+        return next((picture for picture, _ in dreamed), None)
 
 
 def dream_image(image: NDArray[np.uint8] | NDArray[np.uint16], recipe: Recipe | None = None) -> NDArray[np.float32]:
@@ -64,8 +66,8 @@ def dream_image(image: NDArray[np.uint8] | NDArray[np.uint16], recipe: Recipe | 
         The dream, RGB float32 in [0, 1], (H, W, 3).
 
     Raises:
-        DreamError: the recipe names what cannot be had.
-        ValueError: the image is of another shape or type.
+        DreamError: the recipe names a network, layer, file or device that cannot be had.
+        ValueError: the image has another shape or type.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype not in ("uint8", "uint16"):
         raise ValueError(f"expected RGB (H, W, 3) of uint8 or uint16, got {image.shape} of {image.dtype}")

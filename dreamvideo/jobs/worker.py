@@ -1,4 +1,4 @@
-"""Dreams any stretch of frames of a plan, from plain data to segments: what every executor runs, here or elsewhere."""
+"""Dreams any frames of a plan into segments: what every executor runs, in this process or on another machine."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ from ..video.process import configure_process
 from ..video.render import render
 from ..video.state_file import state_from_bytes, state_to_bytes
 from . import side_outputs
-from .fingerprint import file_digest
+from .checkpoint import SaveTimer
+from .fingerprint import digest_or_empty
 from .plan import Plan
 from .run_folder import UNFINISHED, Segment
 from .setup import Setup, selection_of, set_up
 from .tasks import Task
 
-ROWS = 8  # every so many rows of a frame are looked at, to know it again
+CHECKSUM_ROWS = 8  # of a source frame, every so many rows go into its checksum
 
 
 @dataclass(frozen=True)
 class Done:
-    """What has come of a task so far.
+    """Progress of a task.
 
     Attributes:
         index: the frame that was dreamed last.
-        segment, state: frames that are finished, and what is gone on from after them; None for none yet.
+        segment, state: frames that are finished now, and the state after them; None between checkpoints.
         notices: sentences for the user.
     """
 
@@ -51,7 +52,7 @@ class Worker:
 
     Args:
         plan: what is rendered.
-        built: what its only recipe is set up as, and the engine for that, if they are there already.
+        built: the setup and engine of its only recipe, if they exist already.
     """
 
     def __init__(self, plan: Plan, built: tuple[Setup, Engine] | None = None):
@@ -68,20 +69,20 @@ class Worker:
         """Dream the frames of a task.
 
         Args:
-            task: which.
-            scratch: a folder for segments on their way.
-            checkpoint: frames that a segment has at most.
-            stop: asked after every frame; once it says yes, the segment is closed, and nothing more dreamed.
+            task: which frames.
+            scratch: a folder for unfinished segments.
+            checkpoint: frames of a segment at most; after `CHECKPOINT_SECONDS` it is finished with fewer.
+            stop: asked after every frame; once it returns True, the segment is finished and nothing more is dreamed.
 
         Raises:
-            DreamError: a frame cannot be read, dreamed or kept.
+            DreamError: a frame cannot be read, dreamed or written.
         """
-        setup, engine = self._at(task.first)
+        setup, engine = self._built_for(task.first)
         state = state_from_bytes(task.state, engine.device) if task.state else None
         until = min((cut for cut in self.plan.cuts if cut >= task.stop), default=self.plan.count)
         frames = self._frames(setup, state.tracking.index if state else task.begin)
         wanted = takewhile(lambda frame: frame.index < until, frames)
-        segment = _Unfinished(scratch, self.plan.depth)
+        segment, timer = _OpenSegment(scratch, self.plan.depth), SaveTimer(checkpoint)
         try:
             with closing(render(wanted, engine, state, self._shots, self._octaves(setup))) as pictures:
                 for picture, state in pictures:
@@ -90,29 +91,30 @@ class Worker:
                     if index >= task.first:
                         segment.write(index, picture)
                     ends = state.index == task.stop or stop()
-                    if segment.count == checkpoint or (segment.count and ends):
+                    if segment.count and (ends or timer.due(segment.count)):
                         yield Done(index, segment.close(), state_to_bytes(state), notices)
+                        timer.restart()
                     else:
                         yield Done(index, notices=notices)
                     if ends:
                         return
             raise SourceError(f"{self.plan.source} ends before frame {task.stop}: has it been changed?")
         except SourceError:
-            if state is not None and segment.count:  # what is done is kept
+            if state is not None and segment.count:  # keep what is finished
                 yield Done(state.index - 1, segment.close(), state_to_bytes(state))
             raise
         finally:
             segment.discard()
             frames.close()
 
-    def _at(self, index: int) -> tuple[Setup, Engine]:
-        """Return what a frame's part is set up as, and its engine."""
+    def _built_for(self, index: int) -> tuple[Setup, Engine]:
+        """Return the setup and engine of the part that a frame belongs to."""
         part = self.plan.part(index)
         if self._built is None or self._built[0] != part.first:
             self._built = None
             recipe = self.plan.recipe(index)
             with open_source(self.plan.source, selection_of(recipe.clip)) as opened:
-                setup = set_up(opened.info, recipe, self.plan.output, Path(self.plan.keep))
+                setup = set_up(opened.info, recipe, self.plan.output, Path(self.plan.audio_cache))
             engine = Engine(self.plan.settled(setup.recipe), setup.timeline, self.plan.memory_budget)
             self._built = part.first, setup, engine
         return self._built[1:]
@@ -124,15 +126,15 @@ class Worker:
         return side_outputs.octave_saver(self.plan.save_octaves, setup.info.number, overwrite=True)
 
     def _frames(self, setup: Setup, first: int) -> Generator[Frame]:
-        """Yield the frames from one on, held ones at the end."""
+        """Yield the frames from one on, with the feedback frames after the source's end."""
         with open_source(self.plan.source, selection_of(setup.recipe.clip)) as opened:
             yield from setup.frames(self._read(opened, min(first, setup.source_frames - 1)), first)
 
     def _read(self, opened: Source, first: int) -> Iterator[Frame]:
-        """Yield the frames of the source from one on: the ones that were seen when it was looked through.
+        """Yield the frames of the source from one on, checked against the plan's checksums.
 
-        Where a film's index leads to others, it is read from its beginning. What still differs then is another film by
-        now; or a damaged one, which does not decode the same way twice.
+        If seeking leads to other frames than expected, since the film's index is wrong, it is read from its beginning.
+        If that differs, too, the source is another file by now, or damaged so that it decodes differently each time.
 
         Raises:
             SourceError: the source has changed.
@@ -143,8 +145,8 @@ class Worker:
                 if frame.index < index:
                     continue
                 if self.plan.checksums and index >= len(self.plan.checksums):
-                    return  # a damaged film may decode to more when it is begun later
-                if self.plan.checksums and checksum(frame.pixels, ROWS) != self.plan.checksums[index]:
+                    return  # a damaged film may decode to more frames when it is read from a later one
+                if self.plan.checksums and checksum(frame.pixels, CHECKSUM_ROWS) != self.plan.checksums[index]:
                     if start:
                         break
                     self._check_source()
@@ -155,16 +157,12 @@ class Worker:
 
     def _check_source(self) -> None:
         path = self.plan.source
-        try:
-            same = file_digest(path) == self.plan.inputs.get(path)
-        except OSError:
-            same = False
-        if not same:
-            raise SourceError(f"{path} has changed while it was dreamed: bring back what it was")
+        if digest_or_empty(path) != self.plan.inputs.get(path):
+            raise SourceError(f"{path} has changed while it was dreamed: restore it as it was")
 
 
-class _Unfinished:
-    """The segment that is being written, and the next one after it."""
+class _OpenSegment:
+    """The segment that is being written; once it is closed, the next one."""
 
     def __init__(self, scratch: Path, depth: int):
         self._scratch, self._depth = scratch, depth
@@ -172,7 +170,7 @@ class _Unfinished:
         self._first = self.count = 0
 
     def write(self, index: int, picture: Tensor) -> None:
-        """Take a frame's picture."""
+        """Add a frame's picture."""
         if self._writer is None:
             with tempfile.NamedTemporaryFile(prefix=UNFINISHED, suffix=".mkv", dir=self._scratch, delete=False) as file:
                 self._writer, self._first = SegmentWriter(Path(file.name), self._depth), index
@@ -180,7 +178,7 @@ class _Unfinished:
         self.count += 1
 
     def close(self) -> Segment:
-        """Finish the segment."""
+        """Finish the segment and return it."""
         assert self._writer is not None
         self._writer.close()
         segment = Segment(self._first, tuple(self._writer.checksums), self._writer.path)
@@ -188,6 +186,6 @@ class _Unfinished:
         return segment
 
     def discard(self) -> None:
-        """Throw away what is not finished."""
+        """Throw away an unfinished segment."""
         if self._writer is not None:
             self._writer.discard()

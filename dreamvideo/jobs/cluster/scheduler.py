@@ -1,7 +1,7 @@
-"""The workers of a render, from the side of who sends them out: who dreams what, what comes of it, who is lost.
+"""Gives the tasks of a render to workers, collects what they finish, and replaces workers that are lost.
 
 A worker is a Ray actor and not a Ray task: Ray ends a process after a task that used a GPU, and the network would be
-built anew for every shot. What comes of a shot is asked for segment by segment, which works through Ray's client, too.
+built again for every shot. The segments of a shot are asked for one by one, which also works through Ray's client.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from typing import Any
 
 from ...errors import DreamError, SinkError
 from ...media.segment import count_frames
-from ..events import Event, Listener, Stop
+from ..events import Control, Event
 from ..plan import Plan
 from ..run_folder import UNFINISHED, RunFolder, Segment
 from ..tasks import Task
 from . import transfer
-from .remote import Ready, RemoteWorker, SegmentMessage, WorkerReport, kind_of
+from .remote import Ready, RemoteWorker, SegmentMessage, WorkerReport
 
-TRIES = 3  # that a task, or a machine, is given in a row
-AHEAD = 2  # times that a worker is asked what there is before it has answered, so that it never waits for us
+TRIES = 3  # in a row, for a task or a machine
+AHEAD = 2  # requests that wait at a worker, so that it never waits for the next one
 WAIT = 0.2  # s between looking at `stop`
-HIRE = 5.0  # s between looking for machines that have joined
+LOOK_FOR_MACHINES = 5.0  # s between looking for machines that have joined
 
 
 @dataclass(eq=False)
 class _Worker:
-    """A worker, as it is seen from here.
+    """A worker, as the scheduler sees it.
 
     Attributes:
         actor: Ray's handle.
         name: host and process id; empty until it is ready.
-        task: what is left of its task; None if it has none.
-        first, index: where the task began, and the frame dreamed last.
+        task: the rest of its task; None if it has none.
+        first, index: where the task began, and the frame that was dreamed last.
     """
 
     actor: Any
@@ -48,74 +48,72 @@ class _Worker:
     index: int = -1
 
     @property
-    def ahead(self) -> int:
-        """Frames that are dreamed and have not come yet."""
+    def unsent(self) -> int:
+        """How many frames are dreamed and have not arrived yet."""
         return 0 if self.task is None else max(self.index + 1 - self.task.first, 0)
 
 
 class Scheduler:
-    """All workers of a render.
+    """Dreams tasks by workers.
 
     Args:
-        ray: joined to a cluster.
-        plan, folder, checkpoint, on_event: see `Executor.run`.
-        workers: how many at most; as many as there is room for if 0.
-        in_place: whether inputs are used where workers see them.
+        ray: the module, connected to a cluster.
+        plan, folder, control: see `Executor.run`.
+        workers: how many at most; as many as the cluster has places for if 0.
+        in_place: whether workers use input files from their own paths if they see them.
     """
 
-    def __init__(
-        self, ray: Any, plan: Plan, folder: RunFolder, checkpoint: int, on_event: Listener, workers: int, in_place: bool
-    ):
-        self._ray, self._plan, self._folder = ray, plan, folder
-        self._checkpoint, self._on_event = checkpoint, on_event
+    def __init__(self, ray: Any, plan: Plan, folder: RunFolder, control: Control, workers: int, in_place: bool):
+        self._ray, self._plan, self._folder, self._control = ray, plan, folder, control
         self._most, self._in_place = workers, in_place
-        self._gpus = kind_of(plan) == "cuda"
+        self._gpus = plan.device == "cuda"
         self._needed = transfer.needed(plan)
-        self._brought: dict[str, tuple[str, list[Any]]] = {}
-        self._shared = ray.put(plan)
+        self._sent: dict[str, tuple[str, list[Any]]] = {}
+        self._plan_ref = ray.put(plan)
         self._waiting: list[Task] = []
-        self._kept = sum(len(segment.checksums) for segment in folder.segments())
+        self._kept = folder.done
         self._workers: list[_Worker] = []
-        self._asked: dict[Any, _Worker] = {}  # what workers were asked, and have not answered
+        self._requests: dict[Any, _Worker] = {}  # that are not answered yet
         self._failed = Counter[int]()  # times in a row, by the end of the task
         self._unready = 0  # workers in a row that were lost before they had a task
         self._error: DreamError | None = None
-        self._stopping, self._hired = False, 0.0
+        self._stopping, self._looked = False, 0.0
 
-    def take(self, tasks: Sequence[Task]) -> None:
-        """Take tasks; the longest is begun first, so that none is left to be waited for at the end."""
+    def add(self, tasks: Sequence[Task]) -> None:
+        """Add tasks; the longest is begun first, so that none is left to wait for at the end."""
         self._waiting = sorted([*self._waiting, *tasks], key=lambda task: task.stop - task.begin)
 
-    def work(self, stop: Stop) -> int:
-        """Have all tasks done; return the frames that are kept."""
+    def run(self) -> int:
+        """Have all tasks done; return how many of the plan's frames are finished."""
         while self._workers or (self._waiting and not self._stopping):
-            if not self._stopping and (self._error or stop()):
+            if not self._stopping and (self._error or self._control.stop()):
                 self._stop()
-            self._hire()
+            self._start_workers()
             for ref in self._answered():
-                worker = self._asked.pop(ref, None)  # that of a worker that was lost meanwhile is none
+                worker = self._requests.pop(ref, None)  # None for that of a worker that was lost meanwhile
                 if worker is not None:
-                    self._hear(worker, ref)
+                    self._receive(worker, ref)
         if self._error:
             raise self._error
         return self._kept
 
     def _answered(self) -> list[Any]:
-        """Return what has been answered, of all that was asked."""
-        asked = list(self._asked)
-        if not asked:
+        """Return the requests that are answered; wait a little for one."""
+        requests = list(self._requests)
+        if not requests:
             time.sleep(WAIT)
             return []
-        if not self._ray.wait(asked, timeout=WAIT)[0]:
+        if not self._ray.wait(requests, timeout=WAIT)[0]:
             return []
-        answered: list[Any] = self._ray.wait(asked, num_returns=len(asked), timeout=0)[0]
+        answered: list[Any] = self._ray.wait(requests, num_returns=len(requests), timeout=0)[0]
         return answered
 
-    def _hire(self) -> None:
-        """Ask for workers as long as there is more to do than they can take."""
-        if self._stopping or not self._waiting or time.monotonic() < self._hired + HIRE * bool(self._workers):
+    def _start_workers(self) -> None:
+        """Start workers as long as there is more to do than those that run can take."""
+        recently = bool(self._workers) and time.monotonic() < self._looked + LOOK_FOR_MACHINES
+        if self._stopping or not self._waiting or recently:
             return
-        self._hired = time.monotonic()
+        self._looked = time.monotonic()
         idle = sum(worker.task is None for worker in self._workers)
         places = self._most or self._places()
         for _ in range(min(places - len(self._workers), len(self._waiting) - idle)):
@@ -126,100 +124,101 @@ class Scheduler:
             self._prepare(worker)
 
     def _places(self) -> int:
-        """Return how many workers there is room for."""
+        """Return how many workers the cluster has GPUs or cores for."""
         kind, each = ("GPU", 1) if self._gpus else ("CPU", self._plan.threads)
         places = int(self._ray.cluster_resources().get(kind, 0) // each)
         if not places and not self._workers:
             have = "a GPU" if self._gpus else f"{each} cores"
-            raise DreamError(f"no machine has {have} to offer: add one, or take another --device")
+            raise DreamError(f"no machine has {have} to offer: add one, or choose another --device")
         return places
 
     def _prepare(self, worker: _Worker) -> None:
-        ref = worker.actor.prepare.remote(self._shared, self._needed, self._brought, self._in_place)
-        self._asked[ref] = worker
+        ref = worker.actor.prepare.remote(self._plan_ref, self._needed, self._sent, self._in_place)
+        self._requests[ref] = worker
 
-    def _hear(self, worker: _Worker, ref: Any) -> None:
-        """Take what a worker has to say."""
+    def _receive(self, worker: _Worker, ref: Any) -> None:
+        """Take a worker's answer."""
         try:
-            said = self._ray.get(ref)
+            answer = self._ray.get(ref)
         except (self._ray.exceptions.RayError, ConnectionError) as error:
             return self._lost(worker, reason(error))
-        if isinstance(said, Ready):
-            self._ready(worker, said)
+        if isinstance(answer, Ready):
+            self._ready(worker, answer)
         elif worker.task is not None:
-            self._told(worker, worker.task, said)
+            self._reported(worker, worker.task, answer)
         return None
 
-    def _ready(self, worker: _Worker, said: Ready) -> None:
-        worker.name = said.name
-        if said.error:
-            self._end(worker, said.error)
-        elif said.lacks:
-            self._bring(worker, said.lacks)
+    def _ready(self, worker: _Worker, answer: Ready) -> None:
+        worker.name = answer.name
+        if answer.error:
+            self._end(worker, answer.error)
+        elif answer.lacks:
+            self._send(worker, answer.lacks)
         else:
             self._unready = 0
             self._next(worker)
 
-    def _bring(self, worker: _Worker, lacks: Sequence[str]) -> None:
-        """Put what a worker does not see where it can fetch it, once for all workers."""
+    def _send(self, worker: _Worker, lacks: Sequence[str]) -> None:
+        """Put files that a worker lacks where it can fetch them, once for all workers."""
         for path in lacks:
-            if not transfer.seen(path, self._needed[path]):
+            if not transfer.is_seen(path, self._needed[path]):
                 return self._end(worker, DreamError(f"{path} has changed since the render began: --restart it"))
-            if path not in self._brought:
-                self._brought[path] = transfer.called(path), [self._ray.put(block) for block in transfer.blocks(path)]
+            if path not in self._sent:
+                refs = [self._ray.put(block) for block in transfer.blocks(path)]
+                self._sent[path] = transfer.name_in_cache(path), refs
         return self._prepare(worker)
 
     def _next(self, worker: _Worker) -> None:
-        """Give a worker the longest task there is, or let it go."""
+        """Give a worker the longest task that waits, or dismiss it."""
         worker.task = None
-        self._forget(worker)  # what it was asked about the task before
+        self._forget_requests(worker)  # those about the task before
         if not self._waiting:
             return self._dismiss(worker)
         task = worker.task = self._waiting.pop()
         worker.first, worker.index = task.first, task.first - 1
-        self._asked[worker.actor.dream.remote(task, self._checkpoint)] = worker
+        self._requests[worker.actor.dream.remote(task, self._control.checkpoint)] = worker
         for _ in range(AHEAD - 1):
-            self._asked[worker.actor.more.remote()] = worker
+            self._requests[worker.actor.more.remote()] = worker
         return None
 
-    def _told(self, worker: _Worker, task: Task, said: WorkerReport) -> None:
-        worker.index = max(worker.index, said.index)
-        for notice in said.notices:
-            self._on_event(Event(self._kept, self._plan.count, notice))
-        if said.parcel is not None:
+    def _reported(self, worker: _Worker, task: Task, report: WorkerReport) -> None:
+        worker.index = max(worker.index, report.index)
+        for notice in report.notices:
+            self._control.on_event(Event(self._kept, self._plan.count, notice))
+        if report.segment is not None:
             try:
-                self._folder.keep(unpack_segment(said.parcel, task, self._folder.path), said.parcel.state)
+                self._folder.keep(unpack_segment(report.segment, task, self._folder.path), report.segment.state)
             except ValueError as error:
                 return self._lost(worker, str(error))
-            self._kept += len(said.parcel.checksums)
+            self._kept += len(report.segment.checksums)
             self._failed[task.stop] = 0
-            first = task.first + len(said.parcel.checksums)
-            worker.task = task = Task(first, task.stop, first, said.parcel.state)
-        self._tell(worker, task)
-        if said.error:
-            return self._refused(worker, task, said.error)
-        if said.over and task.first < task.stop:
+            first = task.first + len(report.segment.checksums)
+            worker.task = task = Task(first, task.stop, first, report.segment.state)
+        self._show_progress(worker, task)
+        if report.error:
+            return self._refused(worker, task, report.error)
+        if report.over and task.first < task.stop:
             return self._dismiss(worker) if self._stopping else self._lost(worker, "it gave up")
         if task.first >= task.stop:
             return self._next(worker)
-        self._asked[worker.actor.more.remote()] = worker
+        self._requests[worker.actor.more.remote()] = worker
         return None
 
-    def _tell(self, worker: _Worker, task: Task) -> None:
-        done = self._kept + sum(other.ahead for other in self._workers)
+    def _show_progress(self, worker: _Worker, task: Task) -> None:
+        done = self._kept + sum(other.unsent for other in self._workers)
         total = task.stop - worker.first
-        self._on_event(Event(min(worker.index + 1 - worker.first, total), total, worker=worker.name))
-        self._on_event(Event(min(done, self._plan.count), self._plan.count))
+        self._control.on_event(Event(min(worker.index + 1 - worker.first, total), total, worker=worker.name))
+        self._control.on_event(Event(min(done, self._plan.count), self._plan.count))
 
     def _refused(self, worker: _Worker, task: Task, error: DreamError) -> None:
-        """Take an error of the render's own; one of the machine's disk may not come again on another."""
+        """Take an error that ends the render; one about a machine's disk may not happen on another machine."""
         if isinstance(error, SinkError) and self._failed[task.stop] < TRIES - 1:
             self._lost(worker, str(error))
         else:
             self._end(worker, error)
 
     def _lost(self, worker: _Worker, reason: str) -> None:
-        """Let a worker go that has failed, and have another one go on from what has come of its task."""
+        """Dismiss a worker that failed; another one continues its task from the last segment that arrived."""
         task = worker.task
         self._dismiss(worker)
         if self._stopping:
@@ -227,24 +226,24 @@ class Scheduler:
         if task is None:
             self._unready += 1
             if self._unready == TRIES:
-                self._end(None, DreamError(f"{TRIES} workers could not be started, the last one since {reason}"))
+                self._end(None, DreamError(f"{TRIES} workers could not be started, the last one because {reason}"))
             return
         self._failed[task.stop] += 1
         if self._failed[task.stop] < TRIES:
             self._waiting.append(task)
-            self._hired = 0.0
+            self._looked = 0.0
             return
-        self._end(None, DreamError(f"frames {task.first} to {task.stop - 1} failed {TRIES} times, at last on "
+        self._end(None, DreamError(f"frames {task.first} to {task.stop - 1} failed {TRIES} times, the last time on "
                                    f"{worker.name}: {reason}"))  # fmt: skip
 
     def _end(self, worker: _Worker | None, error: DreamError) -> None:
-        """Begin nothing more; what the others are at is kept, and then the error raised."""
+        """Begin no further task; raise the error when the other workers have handed in what they are dreaming."""
         self._error = self._error or error
         if worker is not None:
             self._dismiss(worker)
 
     def _stop(self) -> None:
-        """Have every worker finish its frame, and let those go that dream none."""
+        """Have every worker finish its frame, and dismiss those that dream none."""
         self._stopping = True
         for worker in list(self._workers):
             if worker.task is None:
@@ -252,40 +251,41 @@ class Scheduler:
             else:
                 worker.actor.stop.options(concurrency_group="control").remote()
 
-    def _forget(self, worker: _Worker) -> None:
-        """Listen no more to what a worker answers to what it was asked so far."""
-        self._asked = {ref: other for ref, other in self._asked.items() if other is not worker}
+    def _forget_requests(self, worker: _Worker) -> None:
+        """Ignore a worker's answers to the requests so far."""
+        self._requests = {ref: other for ref, other in self._requests.items() if other is not worker}
 
     def _dismiss(self, worker: _Worker) -> None:
-        self._forget(worker)
+        self._forget_requests(worker)
         self._workers.remove(worker)
-        with suppress(Exception):  # it may be gone, and Ray with it
+        with suppress(Exception):  # the worker may be gone, and Ray with it
             self._ray.kill(worker.actor)
 
-    def dismiss(self) -> None:
-        """Let all workers go at once."""
+    def dismiss_all(self) -> None:
+        """End all workers at once."""
         for worker in list(self._workers):
             self._dismiss(worker)
 
 
-def unpack_segment(parcel: SegmentMessage, task: Task, folder: Path) -> Segment:
-    """Return the segment that came in a parcel, in a file in a folder.
+def unpack_segment(message: SegmentMessage, task: Task, folder: Path) -> Segment:
+    """Return the segment in a message, written into a file in a folder.
 
     Raises:
-        ValueError: it is damaged, or not the one that was to come.
+        ValueError: it is damaged, or not the segment that was expected.
     """
-    if not parcel.whole or parcel.first != task.first or parcel.first + len(parcel.checksums) > task.stop:
+    expected = message.first == task.first and message.first + len(message.checksums) <= task.stop
+    if not message.intact or not expected:
         raise ValueError(f"the segment from frame {task.first} on arrived damaged")
     with tempfile.NamedTemporaryFile(prefix=UNFINISHED, suffix=".mkv", dir=folder, delete=False) as file:
-        file.write(parcel.film)
+        file.write(message.film)
     path = Path(file.name)
-    if count_frames(path) != len(parcel.checksums):
+    if count_frames(path) != len(message.checksums):
         path.unlink()
         raise ValueError(f"the segment from frame {task.first} on holds too few frames")
-    return Segment(parcel.first, parcel.checksums, path)
+    return Segment(message.first, message.checksums, path)
 
 
 def reason(error: Exception) -> str:
-    """Return an error's last line, which says what happened; Ray's own hold the traceback above it."""
+    """Return the last line of an error, which says what happened; Ray's errors hold the traceback above it."""
     lines = [line.strip() for line in str(getattr(error, "cause", None) or error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

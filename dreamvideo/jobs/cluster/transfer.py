@@ -1,4 +1,4 @@
-"""Inputs on their way to machines that do not see them: in blocks, into a folder that such a machine keeps them in."""
+"""Sends input files to machines that do not see them: in blocks, into a cache folder on each machine."""
 
 from __future__ import annotations
 
@@ -12,48 +12,49 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import platformdirs
 from filelock import FileLock
 
-from ...errors import DreamError, SinkError, SourceError
+from ...errors import SinkError, SourceError
 from ...media.paths import holds_frames, sequence_files
 from ...recipe import SOURCE_MUSIC, with_files
-from ..fingerprint import file_digest
+from ..fingerprint import digest_or_empty, file_digest
 from ..plan import Plan
 
-BLOCK = 2**26  # bytes that travel at once
-KEPT = 30 * 86_400  # s after which what nobody has asked for is removed
-Block = list[tuple[str, bytes]]  # names of files, and what is to be put at the end of each
+BLOCK = 2**26  # bytes that are sent at once
+MAX_AGE = 30 * 86_400  # s after which unused files are removed from the cache
+Block = list[tuple[str, bytes]]  # names of files, and what is to be appended to each
 
 
 def needed(plan: Plan) -> dict[str, str]:
-    """Return the paths of all that frames of a plan are made of, and their digests.
+    """Return the paths of all files that frames of a plan depend on, and their digests.
 
-    Beside its inputs that is what was heard in its music, so that nobody listens again, and hears it otherwise.
+    Besides the inputs these are the analyses of its music, so that nobody repeats them, with another result.
     """
-    return plan.inputs | {path: file_digest(path) for path in _heard(plan) if glob.glob(path)}
+    return plan.inputs | {path: file_digest(path) for path in _analyses(plan) if glob.glob(path)}
 
 
-def _heard(plan: Plan) -> set[str]:
-    """Return the globs of what is kept of a plan's music (see `audio.analyse`)."""
+def _analyses(plan: Plan) -> set[str]:
+    """Return globs of the cached analyses of a plan's music (see `audio.analyse`)."""
     songs = {plan.recipe(part.first).music.music for part in plan.parts} - {""}
     names = {Path(plan.source if song == SOURCE_MUSIC else song).stem for song in songs}
-    return {str(Path(glob.escape(plan.keep)) / f"{glob.escape(name)}-*.sound.npz") for name in names}
+    return {str(Path(glob.escape(plan.audio_cache)) / f"{glob.escape(name)}-*.sound.npz") for name in names}
 
 
-def called(path: str) -> str:
-    """Return what a path is called within the folder that its files are put into; a folder is that itself."""
+def name_in_cache(path: str) -> str:
+    """Return the name of a path in the folder that its files are put into; a folder is that folder itself."""
     return "." if os.path.isdir(path) else Path(path).name
 
 
 def blocks(path: str) -> Iterator[Block]:
-    """Yield what a path names, a file or many.
+    """Yield the contents of a file or sequence.
 
     Raises:
-        SourceError: it is a glob over several folders, whose files have no place side by side.
+        SourceError: it is a glob over several folders, whose files would mix in one.
     """
     files = sequence_files(path) if holds_frames(path) else [Path(path)]
     if len({file.parent for file in files}) > 1:
-        raise SourceError(f"{path} lies in several folders, which cannot travel: put its frames into one")
+        raise SourceError(f"the frames of {path} lie in several folders and cannot be sent: put them into one")
     block, size = Block(), 0
     for file in files:
         with file.open("rb") as stream:
@@ -68,46 +69,45 @@ def blocks(path: str) -> Iterator[Block]:
 
 
 @functools.lru_cache(256)
-def seen(path: str, wanted: str) -> bool:
-    """Tell whether a path holds here what it should, by its digest."""
-    try:
-        return file_digest(path) == wanted
-    except (OSError, DreamError):
-        return False
+def is_seen(path: str, digest: str) -> bool:
+    """Tell whether this machine sees a path with contents of that digest."""
+    return digest_or_empty(path) == digest
 
 
-def store() -> Path:
-    """Return the folder that this machine keeps what came to it in."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dreamvideo"
+def cache_folder() -> Path:
+    """Return the folder in which this machine keeps files that were sent to it."""
+    if root := os.environ.get("XDG_CACHE_HOME"):  # on every system, as on Linux
+        return Path(root) / "dreamvideo"
+    return platformdirs.user_cache_path("dreamvideo", appauthor=False)
 
 
-def fetch(name: str, wanted: str, arriving: Iterable[Block], where: Path) -> str:
-    """Return a path that holds here what another one holds elsewhere; it is fetched once for all on this machine.
+def fetch(name: str, digest: str, arriving: Iterable[Block], cache: Path) -> str:
+    """Return the path of a file, or folder of files, in this machine's cache; it is received only if it is not there.
 
     Args:
-        name: what it is called (see `called`).
-        wanted: its digest.
-        arriving: its blocks, which are taken only if it is not here yet.
-        where: the folder of all that came.
+        name: its name there (see `name_in_cache`).
+        digest: of its contents.
+        arriving: its blocks.
+        cache: the cache folder.
 
     Raises:
-        SinkError: it cannot be kept here.
-        ValueError: it has arrived damaged.
+        SinkError: it cannot be written here.
+        ValueError: it arrived damaged.
     """
-    folder = where / wanted
+    folder = cache / digest
     try:
-        where.mkdir(parents=True, exist_ok=True)
-        with FileLock(where / f"{wanted}.lock"):
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / f"{digest}.lock"):
             if not folder.exists():
-                _tidy(where)
-                _put(name, wanted, arriving, folder)
+                _remove_unused(cache)
+                _receive(name, digest, arriving, folder)
             os.utime(folder)
     except OSError as error:
-        raise SinkError(f"{where} could not be written into ({error.strerror}): is the disk full?") from error
+        raise SinkError(f"cannot write into {cache} ({error.strerror}): is the disk full?") from error
     return str(folder / name)
 
 
-def _put(name: str, wanted: str, arriving: Iterable[Block], folder: Path) -> None:
+def _receive(name: str, digest: str, arriving: Iterable[Block], folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         part = Path(scratch) / "part"
         part.mkdir()
@@ -115,34 +115,34 @@ def _put(name: str, wanted: str, arriving: Iterable[Block], folder: Path) -> Non
             for file, data in block:
                 with (part / file).open("ab") as stream:
                     stream.write(data)
-        if file_digest(str(part / name)) != wanted:
-            raise ValueError(f"{name} has arrived damaged")
+        if file_digest(str(part / name)) != digest:
+            raise ValueError(f"{name} arrived damaged")
         part.rename(folder)
 
 
-def _tidy(where: Path) -> None:
-    """Remove what nobody has asked for in a long time."""
-    for folder in where.iterdir():
-        if folder.is_dir() and folder.stat().st_mtime < time.time() - KEPT:
+def _remove_unused(cache: Path) -> None:
+    """Remove what has not been used for a long time."""
+    for folder in cache.iterdir():
+        if folder.is_dir() and folder.stat().st_mtime < time.time() - MAX_AGE:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def unpacked(plan: Plan, where: Mapping[str, str], keep: Path) -> Plan:
-    """Return a plan for a machine on which its inputs lie elsewhere.
+def relocated(plan: Plan, local: Mapping[str, str], audio_cache: Path) -> Plan:
+    """Return a plan for a machine on which its input files have other paths.
 
     Args:
         plan: as it was made.
-        where: what its paths are called here.
-        keep: a folder for what was heard in its music.
+        local: by path in the plan, the path on this machine.
+        audio_cache: a folder for the analyses of its music.
     """
-    keep.mkdir(exist_ok=True)
-    for pattern in _heard(plan):
-        for file in glob.glob(where.get(pattern, "")):
-            shutil.copy(file, keep)
+    audio_cache.mkdir(exist_ok=True)
+    for pattern in _analyses(plan):
+        for file in glob.glob(local.get(pattern, "")):
+            shutil.copy(file, audio_cache)
 
     def to(path: str) -> str:
-        return where.get(path, path)
+        return local.get(path, path)
 
     parts = tuple(replace(part, recipe=with_files(plan.recipe(part.first), to).to_toml()) for part in plan.parts)
-    inputs = {to(path): wanted for path, wanted in plan.inputs.items()}
-    return replace(plan, source=to(plan.source), keep=str(keep), parts=parts, inputs=inputs)
+    inputs = {to(path): digest for path, digest in plan.inputs.items()}
+    return replace(plan, source=to(plan.source), audio_cache=str(audio_cache), parts=parts, inputs=inputs)

@@ -1,4 +1,4 @@
-"""The finished picture: blend modes, the alpha layer, flash limiting, saved octaves. Masks: test_mask.py."""
+"""The finished picture: blend modes, the alpha layer, saved octaves. Masks: test_mask.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from media_files import read
 from skimage import data
 
 from dreamvideo import Recipe, SinkError, SourceError, dream_video, preview
-from dreamvideo.finish import flash
 from dreamvideo.finish.blend import MODES as BLENDS
 from dreamvideo.finish.blend import alpha_layer, blend, luminosity, set_luminosity
 from dreamvideo.finish.composite import composite
@@ -266,44 +265,6 @@ def test_a_render_that_fails_leaves_neither(quick: Recipe, tmp_path: Path) -> No
     with pytest.raises(RuntimeError, match="plug"):
         dream_video(source, tmp_path / "out.mkv", quick, layer_out=tmp_path / "l.mov", on_event=fail)
     assert sorted(os.listdir(tmp_path)) == ["in"]
-
-
-# --- flashes ----------------------------------------------------------------------------------------------------------
-
-
-def gray(level: float) -> torch.Tensor:
-    """A picture of one relative luminance."""
-    return torch.full((3, 8, 8), 12.92 * level if level <= 0.0031308 else 1.055 * level ** (1 / 2.4) - 0.055)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "flashes"),
-    [(0.2, 0.9, 5), (0.75, 0.86, 5), (0.0, 0.11, 5), (0.5, 0.59, 0), (0.81, 1.0, 0)],
-)
-def test_a_flash_is_a_tenth_of_white_from_a_level_below_eight_tenths(one: float, other: float, flashes: int) -> None:
-    levels = [one, one, other, other] * 15  # at 20 frames per second, a cycle takes a fifth of a second
-    assert flash.worst_second(levels, Fraction(20)) == flashes
-
-
-def test_three_flashes_in_a_second_are_left_as_they_are() -> None:
-    limit = flash.FlashLimiter(Fraction(30))
-    for k in range(90):
-        picture = gray(0.9 if k // 5 % 2 else 0.2)
-        assert torch.equal(limit(picture), picture), k
-    assert limit.held == 0
-
-
-def test_more_flashes_are_limited_by_no_more_than_it_takes() -> None:
-    limit, counter = flash.FlashLimiter(Fraction(30)), flash.FlashCounter(Fraction(30))
-    for k in range(90):
-        level = 0.9 if k // 2 % 2 else 0.2
-        low, high = counter.steady_range()
-        limited = counter.would_change(level) and not counter.may_change()
-        shown = flash.luminance(limit(gray(level)))
-        assert shown == pytest.approx(min(max(level, low), high) if limited else level, abs=1e-3), k
-        counter.add(shown)
-    assert counter.worst == flash.MOST
-    assert limit.held > 20
 
 
 # --- octaves ----------------------------------------------------------------------------------------------------------

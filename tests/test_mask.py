@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import replace
 from fractions import Fraction
@@ -24,12 +23,10 @@ from dreamvideo.finish.composite import composite
 from dreamvideo.finish.mask import Mask, edges
 from dreamvideo.finish.motion_mask import MotionMask
 from dreamvideo.media.pixels import luma_8bit
-from dreamvideo.media.synced_reader import CACHED_FRAMES, SyncedReader
 from dreamvideo.recipe import Finish
 from dreamvideo.video import flow, strength
 from dreamvideo.video.flow import Motion
 
-RATE = Fraction(30000, 1001)
 LEFT, RIGHT = np.s_[:, : W // 2], np.s_[:, W // 2 :]
 
 
@@ -44,53 +41,6 @@ def mask_at(finish: Finish, pixels: np.ndarray) -> np.ndarray:
 def changes(one: Frame, other: Frame) -> np.ndarray:
     """How much two pictures differ, pixel by pixel."""
     return np.abs(one.pixels.astype(int) - other.pixels).sum(2)
-
-
-# --- synced files -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def counting(tmp_path: Path) -> Path:
-    """A film of 40 frames, each as grey as its number, in a file that rounds their times to milliseconds."""
-    levels = "geq=lum='30+5*N':cb=128:cr=128"
-    path = tmp_path / "count.mkv"
-    ffmpeg(
-        "-f", "lavfi", "-i", f"color=s=32x16:r={RATE},format=yuv444p,{levels}", "-frames:v", 40, "-c:v", "ffv1", path
-    )
-    return path
-
-
-def test_a_synced_film_can_be_read_at_any_time(counting: Path) -> None:
-    truth = [f.pixels for f in read(counting)[1]]
-    assert len({int(f[0, 0, 0]) for f in truth}) == 40
-    beside = SyncedReader(str(counting), Fraction(24))
-    assert beside.lasts == pytest.approx(40 / RATE)
-    for index in (0, 1, 1, 2, 5, 30, *range(29, -1, -1), 7, 39, 45):
-        found = beside.at(index / RATE)
-        assert np.array_equal(found, truth[min(index, 39)]), index
-    assert np.array_equal(beside.at(4 / RATE - Fraction(1, 1000)), truth[4])  # early, as rounded times are
-    beside.close()
-    assert np.array_equal(beside.at(31 / RATE), truth[31])
-    beside.close()
-
-
-def test_reading_a_synced_film_backwards_opens_it_seldom(counting: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    beside, opened, usual = SyncedReader(str(counting), RATE), [], SyncedReader._read
-    monkeypatch.setattr(SyncedReader, "_read", lambda self, first: (opened.append(first), usual(self, first))[1])
-    for index in [*range(32), *range(31, -1, -1)]:
-        beside.at(index / RATE)
-    beside.close()
-    assert len(opened) <= 1 + 32 // CACHED_FRAMES
-
-
-def test_a_synced_folder_has_the_films_rate_and_a_still_never_ends(tmp_path: Path) -> None:
-    for k in range(4):
-        save(tmp_path / "m" / f"{k:03d}.png", np.full((8, 8), 40 * k, np.uint8))
-    beside = SyncedReader(str(tmp_path / "m"), Fraction(10))
-    assert [int(beside.at(Fraction(k, 10))[0, 0, 0]) for k in range(6)] == [0, 40, 80, 120, 120, 120]
-    still = SyncedReader(str(tmp_path / "m" / "002.png"), Fraction(10))
-    assert still.lasts == math.inf
-    assert still.at(Fraction(99)) is still.at(Fraction(0))
 
 
 # --- what a mask does -------------------------------------------------------------------------------------------------

@@ -2,17 +2,27 @@
 
 import signal
 import sys
+from types import FrameType
 
 
 def run() -> None:
     """Run the command line and exit with its code."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to what it starts in the background
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    code = 130
+    signal.signal(signal.SIGINT, _interrupt_once)  # even where a shell, starting it in the background, has it ignored
     try:
         from .cli.main import main
+
+        code = main()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python's own way out is not to be interrupted
     except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(main())
+        pass
+    sys.exit(code)
+
+
+def _interrupt_once(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt for the first Ctrl-C, and ignore those that come while the process ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

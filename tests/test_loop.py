@@ -20,6 +20,7 @@ from test_camera import H, W, path
 
 from dreamvideo import Engine, Frame, Recipe, RecipeError, SourceError, dream_video
 from dreamvideo.curves.timeline import Timeline
+from dreamvideo.dream.objective.objective import Objective
 from dreamvideo.video import camera, carry, flow, strength
 from dreamvideo.video.loop import laps, views
 from dreamvideo.video.loop.layer_store import LayerStore
@@ -129,7 +130,7 @@ class FakeEngine:
         self.fills.append(None if step.fill is None else float(step.fill.mean()))
         layer, image = torch.full((3, 4, 4), len(self.fills) / 100), torch.full((3, 4, 4), 0.5)
         if state is None:
-            state = carry.settle(image, layer, 1.0, None)
+            state = carry.settle(image, layer, 1.0, None, None, Objective(()))
         self.step_gains.append(state.control.step_gain)
         return image, layer, replace(state, layer=layer, control=replace(state.control, step_gain=2.0))
 

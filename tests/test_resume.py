@@ -205,17 +205,18 @@ def test_a_signal_keeps_what_is_done_and_says_how_to_go_on(
 
 
 def test_a_second_signal_stops_at_once(clip: MakeClip, tmp_path: Path, started: list[subprocess.Popen[str]]) -> None:
-    path = clip("a.mp4", frames=100, size="640x480")
+    path = clip("a.mp4", frames=20, size="320x240")
     command = [sys.executable, "-m", "dreamvideo", str(path), "o.mp4", "--iterations", "2000"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=tmp_path)
     started.append(process)
     wait_for(process, "\n  0%|")  # of dreaming: what goes before has a name
     os.killpg(process.pid, signal.SIGINT)
-    told = wait_for(process, "once more to stop at once")
+    printed = wait_for(process, "once more to stop at once")
     os.killpg(process.pid, signal.SIGINT)
-    told += process.communicate(timeout=30)[1]
-    assert process.returncode
-    assert not (tmp_path / "o.mp4").exists()
+    printed += process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    assert "Traceback" not in printed
+    assert os.listdir(tmp_path) == ["a.mp4"]  # neither an output nor an empty run folder
 
 
 def test_a_render_outlives_its_terminal(

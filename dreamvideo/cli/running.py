@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,10 +53,19 @@ def working(folder: Path) -> Iterator[tuple[Progress, Callable[[], bool]]]:
     try:
         with interruptible() as stop, Progress() as progress:
             yield progress, stop
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        _remove_if_empty(folder, error)
         kept = f"go on with: dreamvideo resume {quoted(folder)}" if folder.exists() else "nothing was written"
         say(f"dreamvideo: stopped; {kept}")
         raise SystemExit(130) from None
+
+
+def _remove_if_empty(folder: Path, error: KeyboardInterrupt) -> None:
+    """Remove a run folder without any work: the interrupt may have come while it was created, or removed."""
+    from ..jobs.run_folder import remove_if_empty
+
+    traceback.clear_frames(error.__traceback__)  # else what was interrupted would go on holding the folder's lock
+    remove_if_empty(folder)
 
 
 def report_result(result: Result) -> int:

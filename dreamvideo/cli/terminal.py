@@ -81,7 +81,8 @@ class Progress:
 def interruptible() -> Iterator[Callable[[], bool]]:
     """Yield what tells whether the user has asked to stop: by Ctrl-C, SIGTERM or by closing the terminal, once.
 
-    A second time, KeyboardInterrupt is raised at once; after that, cleaning up is not disturbed any more.
+    A second time, KeyboardInterrupt is raised at once. Later signals are ignored, even after leaving: by then the
+    process is about to end, and must not be disturbed while it cleans up.
     """
     asked = False
     kinds = [getattr(signal, name) for name in STOPS if hasattr(signal, name)]
@@ -104,4 +105,4 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         yield lambda: asked
     finally:
         for kind, handler in usual.items():
-            signal.signal(kind, handler)
+            signal.signal(kind, signal.SIG_IGN if asked else handler)

@@ -224,6 +224,13 @@ class RunFolder:
             self.path.rmdir()
 
 
+def remove_if_empty(folder: Path) -> None:
+    """Remove a run folder that holds no work, unless another process works on it."""
+    if folder.is_dir():
+        with contextlib.suppress(DreamError):
+            RunFolder(folder).close()
+
+
 def read_segments(folder: Path) -> Iterator[Segment]:
     """Yield the whole segments in a run folder, in order, even while another process works on it."""
     stop = 0

@@ -230,10 +230,10 @@ def test_layers_are_refused_where_they_cannot_be(quick: Recipe, tmp_path: Path) 
         (source, tmp_path / "o", f"{tmp_path / 'o'}/%05d.png", {}, "output itself"),
         (source, end, source, {}, "own frames"),
         (source, end, there, {"finish": {"mask": str(there)}}, "input itself"),
-        (source, end, layer, {"camera": {"loop": True}}, "none beneath|too short"),
-        (source, end, layer, {"camera": {"rotate": 5.0}}, "none beneath"),
-        (source, end, layer, {"camera": {"then_zoom": 1.0}}, "none beneath"),
-        (still, end, layer, {"clip": {"seconds": 1.0}}, "none beneath"),
+        (source, end, layer, {"camera": {"loop": True}}, "source's own frames|too short"),
+        (source, end, layer, {"camera": {"rotate": 5.0}}, "source's own frames"),
+        (source, end, layer, {"camera": {"then_zoom": 1.0}}, "source's own frames"),
+        (still, end, layer, {"clip": {"seconds": 1.0}}, "source's own frames"),
         (still, tmp_path / "o.png", there, {}, "--overwrite"),
     ]
     for given, output, beside, settings, says in refused:

@@ -19,6 +19,7 @@ from skimage import data
 from test_camera import H, W, path
 
 from dreamvideo import Engine, Frame, Recipe, RecipeError, SourceError, dream_video
+from dreamvideo.curves.animate import Animation
 from dreamvideo.curves.timeline import Timeline
 from dreamvideo.dream.objective.objective import Objective
 from dreamvideo.video import camera, carry, flow, strength
@@ -106,12 +107,14 @@ class FakeLoop:
     """Eight frames of 4×4 pixels, without a camera."""
 
     count, order = 8, range(8)
+    animation = Animation(Recipe(), Timeline(Fraction(8), 8))
 
     def __init__(self, outpainter: object = None):
         self.outpainter = outpainter
 
     def step(self, index: int, before: int | None) -> TrackedFrame:
-        return TrackedFrame(Frame(index, Fraction(index, 8), np.zeros((4, 4, 3), np.uint8)), np.zeros((4, 4), np.uint8))
+        frame = Frame(index, Fraction(index, 8), np.zeros((4, 4, 3), np.uint8))
+        return TrackedFrame(frame, np.zeros((4, 4), np.uint8), self.animation.at(index))
 
     def ahead(self, engine: object) -> object:
         return self.outpainter

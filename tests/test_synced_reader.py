@@ -43,8 +43,8 @@ def test_a_synced_film_can_be_read_at_any_time(counting: Path) -> None:
 
 
 def test_reading_a_synced_film_backwards_opens_it_seldom(counting: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced, opened, usual = SyncedReader(str(counting), RATE), [], SyncedReader._read
-    monkeypatch.setattr(SyncedReader, "_read", lambda self, first: (opened.append(first), usual(self, first))[1])
+    synced, opened, usual = SyncedReader(str(counting), RATE), [], SyncedReader._read_from
+    monkeypatch.setattr(SyncedReader, "_read_from", lambda self, first: (opened.append(first), usual(self, first))[1])
     for index in [*range(32), *range(31, -1, -1)]:
         synced.at(index / RATE)
     synced.close()

@@ -49,7 +49,7 @@ NAMES = {  # what the names in an expression stand for; the build fails where th
 PUBLIC = {
     "Rendering": ("dream_video", "resume", "assemble_now", "preview", "dream_image", "Event", "Result"),
     "Recipes": ("Recipe",),
-    "A loop of your own": ("open_source", "Engine", "render", "open_sink", "Frame"),
+    "A loop of your own": ("open_source", "Selection", "Engine", "render", "open_sink", "EncoderOptions", "Frame"),
     "Sheets and measurements": ("layers", "sweep", "Sheet", "measure", "Report"),
     "Errors": ("DreamError", "RecipeError", "SourceError", "SinkError", "ModelError"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import threading
 from collections.abc import Iterator
@@ -262,7 +263,24 @@ def test_prefetch_reads_no_further_than_asked_and_closes_its_source() -> None:
     ahead.close()
     assert closed.is_set()
     assert len(taken) <= 5
-    assert not [t for t in threading.enumerate() if t.name == "read-ahead"]
+    for thread in threading.enumerate():
+        if thread.name == "read-ahead":
+            thread.join(5)
+            assert not thread.is_alive()
+
+
+def test_prefetch_interrupted_while_its_thread_starts_leaves_its_source_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    source = (k for k in itertools.count() if hashlib.sha256(bytes(10**6)).digest())  # always in the middle of an item
+    with pytest.raises(KeyboardInterrupt):
+        next(prefetch(source))
+    source.close()  # raises ValueError while another thread reads
 
 
 def test_weights_scaled_alike_give_the_same_dream(quick: Recipe, photo: np.ndarray) -> None:

@@ -110,7 +110,6 @@ def _message(error: Exception) -> str:
     """Return what an error says to the user, without a traceback."""
     if isinstance(error, DreamError):
         return str(error)
-
     if is_out_of_memory(error):
         return "out of memory: take a smaller --size"
     if isinstance(error, OSError):

@@ -17,14 +17,12 @@ def prefetch(items: Iterable[T], depth: int = AHEAD) -> Generator[T]:
     An error raised there is raised here in its place. Closing this generator ends the thread and closes `items`.
     """
     reader = _ReadAhead(items, depth)
-    worker = threading.Thread(target=reader.run, name="read-ahead", daemon=True)
-    worker.start()
     try:
+        threading.Thread(target=reader.run, name="read-ahead", daemon=True).start()
         while (result := reader.results.get()) is not None:
             yield result()
     finally:
-        reader.closed.set()
-        worker.join()
+        reader.close()
 
 
 class _ReadAhead(Generic[T]):
@@ -32,16 +30,30 @@ class _ReadAhead(Generic[T]):
 
     Attributes:
         results: functions that each return an item or raise the error that ended the iterable; None after the last.
-        closed: set to end `run`.
     """
 
     def __init__(self, items: Iterable[T], depth: int):
         self._items = items
         self.results: queue.Queue[Callable[[], T] | None] = queue.Queue(depth)
-        self.closed = threading.Event()
+        self._closed = threading.Event()
+        self._running = threading.Lock()
 
     def run(self) -> None:
         """Read all items; called on the thread that reads ahead."""
+        with self._running:
+            if not self._closed.is_set():
+                self._read()
+
+    def close(self) -> None:
+        """End `run` and wait for its end; should the thread begin only later, it reads nothing.
+
+        Joining the thread would not do: Ctrl-C may have come while it was being started.
+        """
+        self._closed.set()
+        with self._running:
+            pass
+
+    def _read(self) -> None:
         source = None
         try:
             source = iter(self._items)
@@ -55,8 +67,8 @@ class _ReadAhead(Generic[T]):
             getattr(source, "close", lambda: None)()
 
     def _put(self, result: Callable[[], T] | None) -> bool:
-        """Wait for a free place in the queue and fill it; return whether that came before `closed`."""
-        while not self.closed.is_set():
+        """Wait for a free place in the queue and fill it; return whether that came before `close`."""
+        while not self._closed.is_set():
             try:
                 self.results.put(result, timeout=0.1)
                 return True

@@ -104,10 +104,11 @@ class Plan:
             if begun not in ("", __version__):
                 raise DreamError(
                     f"{path.parent} was begun with dreamvideo {begun}, and this is {__version__}: install that "
-                    "version to continue, or throw it away with --restart"
+                    "version to continue, or repeat the original command with --restart to begin anew"
                 ) from error
             raise DreamError(
-                f"{path.parent} holds no render that can be continued: remove it, or throw it away with --restart"
+                f"{path.parent} holds no render that can be continued: remove it, or repeat the original command with "
+                "--restart to begin anew"
             ) from error
 
 

@@ -162,7 +162,9 @@ class Scheduler:
         """Put files that a worker lacks where it can fetch them, once for all workers."""
         for path in lacks:
             if not transfer.is_seen(path, self._needed[path]):
-                return self._end(worker, DreamError(f"{path} has changed since the render began: --restart it"))
+                return self._end(
+                    worker, DreamError(f"{path} has changed since the render began: begin anew with --restart")
+                )
             if path not in self._sent:
                 refs = [self._ray.put(block) for block in transfer.blocks(path)]
                 self._sent[path] = transfer.name_in_cache(path), refs

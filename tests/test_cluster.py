@@ -22,7 +22,7 @@ from dreamvideo import DreamError, Event, ModelError, Recipe, SourceError, dream
 from dreamvideo.dream import memory
 from dreamvideo.jobs.api import resume
 from dreamvideo.jobs.cluster import transfer
-from dreamvideo.jobs.cluster.executor import Cluster, ray_session
+from dreamvideo.jobs.cluster.cluster_executor import Cluster, ray_session
 from dreamvideo.jobs.cluster.remote import RemoteWorker
 from dreamvideo.jobs.cluster.scheduler import unpack_segment
 from dreamvideo.jobs.executor import Inline

@@ -13,6 +13,7 @@ from skimage import data
 from dreamvideo.dream import gradient
 from dreamvideo.media.pixels import luma_8bit
 from dreamvideo.video import flow
+from dreamvideo.video.warp import _sample, warp
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def zoomed(pixels: np.ndarray, scale: float) -> np.ndarray:
 def test_a_whole_shift_is_exact(sharp: bool, photo: np.ndarray) -> None:
     image = tensor(photo)
     field = torch.stack((torch.full((96, 96), 5.0), torch.full((96, 96), -3.0)))
-    warped = flow.warp(image, field, sharp)
+    warped = warp(image, field, sharp)
     assert torch.allclose(warped[:, 3:, :-5], image[:, :-3, 5:], atol=1e-4)
     assert torch.allclose(warped[:, 10:, -1], image[:, 7:-3, -6], atol=1e-4)  # mirrored: 5 beyond is 5 within
 
@@ -41,8 +42,8 @@ def test_sampling_off_the_cpu_is_the_same(sharp: bool, reach: int, photo: np.nda
     generator = torch.Generator().manual_seed(0)
     y, x = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
     field = torch.randint(-40 * 32, 40 * 32, (2, 96, 96), generator=generator) / 32  # OpenCV's grid of sub-pixels
-    elsewhere = flow._sample(image, x + field[0], y + field[1], reach)
-    assert torch.allclose(elsewhere, flow.warp(image, field, sharp), atol=2e-3)
+    elsewhere = _sample(image, x + field[0], y + field[1], reach)
+    assert torch.allclose(elsewhere, warp(image, field, sharp), atol=2e-3)
 
 
 def test_a_layer_stays_sharp_when_it_is_warped_again_and_again(photo: np.ndarray) -> None:
@@ -50,7 +51,7 @@ def test_a_layer_stays_sharp_when_it_is_warped_again_and_again(photo: np.ndarray
     field = torch.full((2, 96, 96), 0.5)
     sharp = soft = image
     for _ in range(20):
-        sharp, soft = flow.warp(sharp, field), flow.warp(soft, field, sharp=False)
+        sharp, soft = warp(sharp, field), warp(soft, field, sharp=False)
     inner = np.s_[:, 20:-20, 20:-20]
     moved = image[:, 10:, 10:][inner]
     assert (sharp[:, :-10, :-10][inner] - moved).abs().mean() < 0.25 * (soft[:, :-10, :-10][inner] - moved).abs().mean()
@@ -61,7 +62,7 @@ def test_warp_takes_the_pixel_the_flow_points_to() -> None:
     image[0, 1, 4] = 1  # at x = 4, y = 1
     field = torch.zeros(2, 4, 6)
     field[:, 2, 1] = torch.tensor([3.0, -1.0])  # from x = 1, y = 2
-    assert flow.warp(image, field)[0, 2, 1] == pytest.approx(1, abs=1e-5)
+    assert warp(image, field)[0, 2, 1] == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize("method", [flow.dis, flow.coarse_dis, flow.variational])
@@ -82,7 +83,7 @@ def test_warping_along_the_flow_gives_the_current_frame(coffee: np.ndarray) -> N
     now = zoomed(coffee, 1.04)
     motion = flow.estimate_motion(luma_8bit(now), luma_8bit(coffee))
     confident = motion.confidence[0] > 0.9
-    moved = (flow.warp(tensor(coffee), motion.flow) - tensor(now)).abs().mean(0)[confident].mean()
+    moved = (warp(tensor(coffee), motion.flow) - tensor(now)).abs().mean(0)[confident].mean()
     still = (tensor(coffee) - tensor(now)).abs().mean(0)[confident].mean()
     assert moved < 0.25 * still
 

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from dreamvideo import DreamError, Recipe, errors
 from dreamvideo.analysis import flow_truth
 from dreamvideo.cli import render, sweep
-from dreamvideo.curves import expressions, syntax, weights
+from dreamvideo.curves import expressions, syntax, weight_lists
 from dreamvideo.curves.animate import Animation
 from dreamvideo.curves.timeline import Sound, Timeline
 from dreamvideo.dream import memory
@@ -128,7 +128,7 @@ def test_curves(lines: list[Timeline], curve: expressions.Curve, kick: expressio
             assert 0 <= animation.at(index).finish.strength <= 10
     if isinstance(curve, str):
         read(syntax.read_curve, curve)
-        weights.looks_like_curve(curve)
+        weight_lists.looks_like_curve(curve)
 
 
 BOMBS = {
@@ -166,7 +166,7 @@ def test_nothing_takes_long_or_much_memory(bomb: str, lines: list[Timeline]) -> 
             read(Animation, recipe, lines[1])
     if recipe := read(Recipe().merge, {"curves": chain, "dream": {"step": "c0"}}):
         read(Animation, recipe, lines[1])
-    for parse in (parse_objective, memory.parse_memory, times.parse_time, times.parse_rate, weights.split_guides):
+    for parse in (parse_objective, memory.parse_memory, times.parse_time, times.parse_rate, weight_lists.split_guides):
         read(parse, text)
     took, peak = time.process_time() - began, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -280,7 +280,7 @@ def test_layers(text: str) -> None:
 @FUZZ
 @given(TERMS | st.lists(joined(ANY, WEIGHTS), max_size=4).map(",".join))
 def test_guides(text: str) -> None:
-    for path, _ in weights.split_guides(text):
+    for path, _ in weight_lists.split_guides(text):
         assert path in text
     read(Recipe().merge, {"network": {"guide": text}})
 

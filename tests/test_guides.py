@@ -14,7 +14,7 @@ from skimage import data
 
 from dreamvideo import Engine, Recipe, RecipeError, SourceError
 from dreamvideo.curves.timeline import Timeline
-from dreamvideo.curves.weights import split_guides
+from dreamvideo.curves.weight_lists import split_guides
 from dreamvideo.dream.objective import objective
 from dreamvideo.recipe import parse_time
 

@@ -19,6 +19,7 @@ from dreamvideo.analysis.motion import chain, exact_motion, reference_motion
 from dreamvideo.cli.main import main
 from dreamvideo.media.pixels import luma_8bit
 from dreamvideo.video import flow
+from dreamvideo.video.warp import warp
 
 
 def noise(shape: tuple[int, ...], seed: int) -> torch.Tensor:
@@ -31,7 +32,7 @@ def layers(kind: str, clip: list[clips.Exact]) -> list[torch.Tensor]:
     layer, made = torch.from_numpy(first).permute(2, 0, 1), []
     for k, exact in enumerate(clip):
         if exact.flow is not None:
-            layer = flow.warp(layer, exact_motion(exact.flow, exact.held).flow)
+            layer = warp(layer, exact_motion(exact.flow, exact.held).flow)
         grown = layer * (1 + 0.02 * k) if kind == "growing" else layer + 0.001 * k if kind == "tinted" else layer
         made.append(noise(tuple(layer.shape), k + 1) if kind == "boiling" else grown)
     return made

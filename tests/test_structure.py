@@ -12,7 +12,7 @@ PACKAGE = Path(dreamvideo.__file__).parent
 FLOORS = [  # a room, or a single file of one, may import from its own floor and from those above it in this list
     ("errors",),
     ("media",),
-    ("curves.expressions", "curves.keyframes", "curves.toml", "curves.syntax", "curves.weights"),
+    ("curves.expressions", "curves.keyframes", "curves.toml", "curves.syntax", "curves.weight_lists"),
     ("recipe",),
     ("curves", "networks"),
     ("dream",),

@@ -29,7 +29,7 @@ from ..video import camera, shots
 from ..video.engine import Engine
 from ..video.flow import Motion
 from ..video.loop import views
-from ..video.process import configure_process
+from ..video.process_settings import configure_process
 from .flow_truth import flow_files, known_motion
 from .report import DIFFERENCE_GAIN, Report
 from .summary import FrameMetrics

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ..finish import flash
 from ..media.pixels import Gray
-from ..video import flow
 from ..video.flow import Motion
 from ..video.temporal_error import SURE, seam_error, temporal_error
+from ..video.warp import warp
 from .motion import chain, reference_motion
 from .summary import FrameMetrics, Summary
 
@@ -85,7 +85,7 @@ class Stability(Summary):
         """
         if not self._motions:
             return None
-        warped = flow.warp(self._last[-2][2], self._motions[-1].flow)
+        warped = warp(self._last[-2][2], self._motions[-1].flow)
         return warped, (self._last[-1][2] - warped).abs() * (self._motions[-1].confidence > SURE)
 
     def measure_seam(self) -> None:

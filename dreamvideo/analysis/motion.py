@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..media.pixels import Field, Gray
 from ..video import flow
 from ..video.flow import Motion
+from ..video.warp import warp
 
 AGREE = 0.5  # px by which the flows of two methods may differ
 ALIKE = 12.0  # 8-bit levels by which a frame may differ from the previous one warped onto it
@@ -33,7 +34,7 @@ def reference_motion(current: Gray, previous: Gray, carried_by: str = "dis") -> 
     rough = cv2.calcOpticalFlowFarneback(current, previous, None, 0.5, 6, 31, 5, 7, 1.5, 0)
     third = cv2.VariationalRefinement_create().calc(current, previous, rough).transpose(2, 0, 1)
     agree = np.hypot(*(motion.flow.numpy() - third)) < AGREE
-    warped = flow.warp(torch.from_numpy(previous)[None].float(), motion.flow, sharp=False)[0].numpy()
+    warped = warp(torch.from_numpy(previous)[None].float(), motion.flow, sharp=False)[0].numpy()
     alike = cv2.blur(np.abs(warped - current), (5, 5)) < ALIKE
     return Motion(motion.flow, motion.confidence * torch.from_numpy(agree & alike))
 
@@ -47,5 +48,5 @@ def exact_motion(field: Field, valid: NDArray[np.bool_]) -> Motion:
 
 def chain(later: Motion, earlier: Motion) -> Motion:
     """Return the motion over two steps: `later` from b to c, `earlier` from a to b, the result from a to c."""
-    field = later.flow + flow.warp(earlier.flow, later.flow, sharp=False)
-    return Motion(field, later.confidence * flow.warp(earlier.confidence, later.flow, sharp=False))
+    field = later.flow + warp(earlier.flow, later.flow, sharp=False)
+    return Motion(field, later.confidence * warp(earlier.confidence, later.flow, sharp=False))

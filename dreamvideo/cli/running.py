@@ -35,7 +35,7 @@ def executor(workers: int, cluster: str) -> Executor:
     Raises:
         DreamError: a negative number of workers.
     """
-    from ..jobs.cluster.executor import Cluster
+    from ..jobs.cluster.cluster_executor import Cluster
     from ..jobs.executor import Inline
 
     if workers < 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..curves import weights
+from ..curves import weight_lists
 from ..errors import RecipeError
 from ..recipe import parameters
 from . import flags
@@ -82,7 +82,9 @@ def split_axes(argv: list[str]) -> tuple[list[str], dict[str, list[str]]]:
 
 def _values(key: str, text: str) -> list[str]:
     """Split the text after a flag into its values."""
-    parts = [part for half in text.split(";") for part in ([half] if key in SPACED else weights.split_at_commas(half))]
+    parts = [
+        part for half in text.split(";") for part in ([half] if key in SPACED else weight_lists.split_at_commas(half))
+    ]
     values = [part.strip() for part in parts]
     if len(values) > 1 and not all(values):
         raise RecipeError(f"--{key.replace('_', '-')} {text} has an empty value: write one comma between two values")

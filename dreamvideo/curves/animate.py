@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import RecipeError
 from ..recipe import Dream, Finish, Recipe, Temporal, parameters
-from . import expressions, syntax, weights
+from . import expressions, syntax, weight_lists
 from .evaluate import CurveEvaluator
 from .timeline import Timeline, Values
 
@@ -148,7 +148,10 @@ def _names_used(recipe: Recipe) -> set[str]:
 
 def _weighted_lists(recipe: Recipe) -> dict[str, list[tuple[str, str]]]:
     """Return the recipe's lists of names with weights, each of which may be a curve."""
-    return {"layers": weights.split_weights(recipe.network.layers), "guide": weights.split_guides(recipe.network.guide)}
+    return {
+        "layers": weight_lists.split_weights(recipe.network.layers),
+        "guide": weight_lists.split_guides(recipe.network.guide),
+    }
 
 
 def _values(curves: CurveEvaluator, name: str, curve: expressions.Curve) -> Values:

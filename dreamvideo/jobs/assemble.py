@@ -17,7 +17,7 @@ from ..media.segment import read_segment
 from ..media.writers.sink import Sink
 from . import side_outputs
 from .events import Control, Event, Listener, Result
-from .flash_limited import FlashLimitedWriter
+from .flash_limited_writer import FlashLimitedWriter
 from .plan import Plan
 from .run_folder import RunFolder, Segment, read_segments
 from .setup import Setup

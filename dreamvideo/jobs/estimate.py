@@ -22,7 +22,7 @@ from ..media.writers.output_checks import check_output
 from ..recipe import Recipe
 from ..video import carry
 from ..video.engine import Engine
-from ..video.process import configure_process
+from ..video.process_settings import configure_process
 from . import side_outputs
 from .setup import Setup, selection_of, set_up
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..recipe import Recipe
 from ..video.engine import Engine
-from ..video.process import configure_process
+from ..video.process_settings import configure_process
 from .events import Control, Event
 from .fingerprint import Environment, environment
 from .plan import Plan

@@ -12,7 +12,7 @@ from ..errors import DreamError
 from ..media.readers.frame import Source
 from ..video.engine import Engine
 from ..video.loop import laps, layer_store, views
-from ..video.process import configure_process
+from ..video.process_settings import configure_process
 from ..video.state import State
 from ..video.state_file import state_from_bytes, state_to_bytes
 from ..video.temporal_error import LoopErrors
@@ -20,7 +20,7 @@ from . import side_outputs
 from .assemble import commit_output, open_output, partial_name, report_notices
 from .checkpoint import SaveTimer
 from .events import Control, Event, Listener, Result, report
-from .flash_limited import FlashLimitedWriter
+from .flash_limited_writer import FlashLimitedWriter
 from .plan import Plan
 from .run_folder import RunFolder, latest_state
 from .setup import Setup

@@ -19,7 +19,7 @@ from ..media.readers.source import open_source
 from ..media.writers.sink import Sink
 from ..recipe import Clip, Recipe, parse_time
 from ..video.engine import Engine
-from ..video.process import configure_process
+from ..video.process_settings import configure_process
 from ..video.render import render
 from ..video.state import State
 from . import side_outputs

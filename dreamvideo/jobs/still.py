@@ -14,7 +14,7 @@ from ..finish import mask
 from ..media.readers.frame import Frame, Source
 from ..recipe import Recipe
 from ..video.engine import Engine
-from ..video.process import configure_process
+from ..video.process_settings import configure_process
 from ..video.render import render
 from ..video.state import State
 from . import side_outputs

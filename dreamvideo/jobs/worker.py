@@ -17,7 +17,7 @@ from ..media.readers.source import open_source
 from ..media.segment import SegmentWriter, checksum
 from ..video import shots
 from ..video.engine import Engine, OnOctave
-from ..video.process import configure_process
+from ..video.process_settings import configure_process
 from ..video.render import render
 from ..video.state_file import state_from_bytes, state_to_bytes
 from . import side_outputs

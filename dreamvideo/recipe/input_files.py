@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ..curves.weights import split_guides
+from ..curves.weight_lists import split_guides
 from .recipe import Recipe, parameters
 
 

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 import tomli_w
 
-from ..curves import expressions, keyframes, syntax, weights
+from ..curves import expressions, keyframes, syntax, weight_lists
 from ..curves.toml import read_toml
 from ..errors import RecipeError, shortened
 from .checks import check_curve, check_value
@@ -60,7 +60,7 @@ class Recipe:
 
     def _check_weights(self) -> None:
         """Check the weights of layers and guides, each of which may be a curve."""
-        layers, images = weights.split_weights(self.network.layers), weights.split_guides(self.network.guide)
+        layers, images = weight_lists.split_weights(self.network.layers), weight_lists.split_guides(self.network.guide)
         for key, weighted in (("layers", layers), ("guide", images)):
             for name, weight in weighted:
                 check_curve(f"network.{key}, {name}", syntax.read_curve(weight or "1"), self.curves)

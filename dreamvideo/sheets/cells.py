@@ -114,7 +114,7 @@ def dream_cells(
     """
     from ..media.pixels import quantise
     from ..video.engine import Engine
-    from ..video.process import configure_process
+    from ..video.process_settings import configure_process
     from ..video.render import render
 
     configure_process(recipes[0].network)
@@ -165,7 +165,7 @@ def _check_objectives(shown: SheetFrame, recipes: Sequence[Recipe], objectives: 
 def probe_engine(recipe: Recipe, names: Sequence[str]) -> Engine:
     """Return an engine with the recipe's network up to these layers, without a guide."""
     from ..video.engine import Engine
-    from ..video.process import configure_process
+    from ..video.process_settings import configure_process
 
     configure_process(recipe.network)
     written = ",".join(f"{name}=1" for name in dict.fromkeys(names))

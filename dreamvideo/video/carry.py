@@ -15,10 +15,11 @@ from torch import Tensor
 from ..dream.objective.objective import Objective, share_changed
 from ..recipe import Temporal
 from . import camera
-from .flow import Motion, warp
+from .flow import Motion
 from .state import State
 from .strength import TINT, StrengthControl, magnitude, mean_color, rms
 from .tracker import TrackedFrame
+from .warp import warp
 
 CONVERGENCE_FRAMES = 4  # frames for which a disoccluded area gets more ascent
 OCCLUSION_LOSS = 0.05  # share of the layer that is lost where the flow is not reliable; the rest fills the hole

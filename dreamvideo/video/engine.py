@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..curves.animate import Animation, FrameNumbers
 from ..curves.timeline import Timeline
-from ..curves.weights import split_guides
+from ..curves.weight_lists import split_guides
 from ..dream import memory, tiles
 from ..dream.guides import Guides, guide_features
 from ..dream.objective.objective import Objective

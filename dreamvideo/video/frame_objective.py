@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ..curves.animate import Animation, FrameNumbers
-from ..curves.weights import split_weights
+from ..curves.weight_lists import split_weights
 from ..dream.guides import Features, Guides
 from ..dream.objective.objective import Objective, guided_objective
 from ..dream.objective.text import parse_objective

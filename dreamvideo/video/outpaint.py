@@ -19,9 +19,11 @@ from ..curves.animate import Animation
 from ..curves.functions import smoothstep
 from ..dream.octaves import Dreamer
 from ..media.pixels import Field
-from . import camera, carry, flow
+from . import camera, carry
 from .camera import Matrix
+from .flow import in_frame
 from .state import State
+from .warp import warp
 
 MARGIN = 0.3  # largest share of a picture that is outpainted at once
 BAND = 0.08  # share of the short side over which two dreams blend
@@ -90,7 +92,7 @@ class Outpainter:
         until, layer = self.outpainted
         height, width = layer.shape[-2:]
         view = np.linalg.inv(self._view(until, place))
-        return flow.warp(layer, camera.camera_motion(view.astype(float), width, height).flow.to(layer.device))
+        return warp(layer, camera.camera_motion(view.astype(float), width, height).flow.to(layer.device))
 
     def _view(self, place: int, before: int) -> Matrix:
         """Return a frame's view of an earlier one, (3, 3), both by their places."""
@@ -145,4 +147,4 @@ def _disoccluded_share(view: Matrix, width: int, height: int) -> float:
     """Return the share of a view that lies outside the picture that it looks at."""
     grid = np.meshgrid(np.linspace(0, width - 1, POINTS), np.linspace(0, height - 1, POINTS))
     x, y = camera.project(view, *grid)
-    return 1 - float(flow.in_frame(x, y, width, height).mean())
+    return 1 - float(in_frame(x, y, width, height).mean())

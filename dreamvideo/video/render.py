@@ -12,7 +12,7 @@ from ..media.readers.frame import Frame
 from .engine import Engine, OnOctave
 from .outpaint import Outpainter
 from .prefetch import prefetch
-from .process import configure_process
+from .process_settings import configure_process
 from .shots import Rule
 from .state import State
 from .tracker import TrackedFrame

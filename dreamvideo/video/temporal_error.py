@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from . import flow
 from .flow import Motion
+from .warp import warp
 
 SURE = 0.9  # flow confidence above which a pixel counts
 
@@ -30,7 +30,7 @@ def temporal_error(current: Tensor, previous: Tensor, motion: Motion) -> float:
     sure = (motion.confidence > SURE).to(current)
     if not sure.any():
         return math.nan
-    difference = (current - flow.warp(previous, motion.flow)).abs().mean(0, keepdim=True)
+    difference = (current - warp(previous, motion.flow)).abs().mean(0, keepdim=True)
     return float((sure * difference).sum() / sure.sum())
 
 

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from ...curves import weights
+from ...curves import weight_lists
 from ...errors import RecipeError, shortened
 from ...networks import layer_names
 from ...networks.load import categories
@@ -37,7 +37,7 @@ def parse_objective(text: str) -> Objective:
         RecipeError: the text is empty, or a term is unreadable, repeated, or has a weight that is no finite number.
     """
     terms: dict[str, Term] = {}
-    for name, weight in weights.split_weights(text):
+    for name, weight in weight_lists.split_weights(text):
         try:
             value = float(weight or 1)
         except ValueError:

@@ -18,7 +18,7 @@ from ...errors import DreamError
 from ...networks.device import pick_device
 from ...recipe import Recipe
 from ...video.engine import Engine
-from ...video.process import configure_process
+from ...video.process_settings import configure_process
 from ..events import Control
 from ..fingerprint import Environment, environment
 from ..plan import Plan

@@ -18,6 +18,7 @@ BLURS = (0.5, 1.0, 2.0)  # px; sigmas of Gaussian gradient shaping
 BANDS = 4  # frequency bands of Laplacian gradient shaping
 SMOOTHING = 0.01  # of total variation: differences between neighbours far below it hardly count
 PULL_DISTANCE = 0.1  # from the frame, at which a pull of 1 is as strong as the normalised gradient
+COLOR_WORDS = {"natural": 0.0, "rainbow": 1.0, "rgb": 1.0}
 CORRELATED_COLORS = ((0.26, 0.09, 0.02), (0.27, 0.0, -0.05), (0.27, -0.09, 0.03))  # Lucid's matrix, of ImageNet
 
 
@@ -26,8 +27,8 @@ def shape_gradient(gradient: Tensor, recipe: Dream, finest: bool) -> Tensor:
 
     Laplacian shaping of the full-sized image (`finest`) is softened, too; a smaller octave is softened by resizing.
     """
-    if recipe.colors == "natural":
-        gradient = natural(gradient)
+    if (rainbow := rainbow_share(recipe.colors)) < 1:
+        gradient = mix_colors(gradient, rainbow)
     if recipe.shaping == "gaussian":
         return gaussian(gradient)
     if recipe.shaping == "laplacian":
@@ -98,18 +99,28 @@ def soften(gradient: Tensor) -> Tensor:
     return (x[..., :-2] + x[..., 2:]).add_(x[..., 1:-1], alpha=2).mul_(1 / 16)
 
 
-def natural(gradient: Tensor) -> Tensor:
-    """Return a gradient (1, 3, H, W) taken in decorrelated colours: those that are independent in photos.
+def rainbow_share(colors: float | str) -> float:
+    """Return the number that a recipe's `dream.colors` stands for: 0 natural … 1 rainbow."""
+    return COLOR_WORDS[colors] if isinstance(colors, str) else colors
+
+
+def mix_colors(gradient: Tensor, rainbow: float) -> Tensor:
+    """Return a gradient (1, 3, H, W) whose channels are combined as they are in photos.
+
+    Args:
+        gradient: of independent channels.
+        rainbow: 0 takes it in decorrelated colours, those that are independent in photos; 1 leaves it as it is.
 
     Source: the decorrelated colours of Lucid (Olah, Mordvintsev & Schubert 2017), with its matrix.
     """
-    return torch.einsum("ij,njhw->nihw", _color_covariance(gradient.device), gradient)
+    return torch.matmul(_color_matrix(gradient.device, rainbow), gradient.flatten(2)).view_as(gradient)
 
 
 @functools.cache
-def _color_covariance(device: torch.device) -> Tensor:
-    matrix = torch.tensor(CORRELATED_COLORS, device=device)
-    return matrix @ matrix.T
+def _color_matrix(device: torch.device, rainbow: float) -> Tensor:
+    factors = torch.tensor(CORRELATED_COLORS)
+    covariance = factors @ factors.T
+    return torch.lerp(covariance * (3 / covariance.trace()), torch.eye(3), rainbow).to(device)
 
 
 def total_variation(image: Tensor) -> Tensor:

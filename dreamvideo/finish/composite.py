@@ -1,4 +1,4 @@
-"""Combines a frame and its dream layer into the finished picture: saturation, blend mode, strength, mask."""
+"""Combines a frame and its dream layer into the finished picture: saturation, tone, blend mode, strength, mask."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from ..recipe import Finish
+from . import tone
 from .blend import blend, luminosity, set_luminosity
-
-LUMA_WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue in BT.709
 
 
 def composite(
@@ -19,25 +18,41 @@ def composite(
     Args:
         image, layer: the image that was dreamed on and its dream layer (dream minus image), (3, H, W) each.
         finish: the recipe's section.
-        below: the frame to blend over, which also shows where the mask is 0; `image` if None. They differ in a
-            feedback dream, whose image is one flat colour.
-        mask: how much of the dream shows, (H, W) in [0, 1]; where it is 0 the result is exactly `below`.
+        below: of a feedback dream, whose image is one flat colour: the frame, which is blended over and shows where
+            the mask is 0. None where that is the image itself.
+        mask: how much of the dream shows, (H, W) in [0, 1]; where it is 0 the result is exactly the frame.
     """
-    below = image if below is None else below
     layer = _saturated(layer, finish.color)
+    feedback, frame = below is not None, image if below is None else below
     if finish.blend == "add":
-        picture = (image + finish.strength * layer).clamp(0, 1)
+        picture = add_dream(image, layer, finish, finish.strength, feedback)
     else:
-        blended = blend(finish.blend, below, (image + layer).clamp(0, 1))
-        picture = (below + finish.strength * (blended - below)).clamp(0, 1)
+        blended = blend(finish.blend, frame, add_dream(image, layer, finish, feedback=feedback))
+        picture = (frame + finish.strength * (blended - frame)).clamp(0, 1)
     if finish.keep_color:
-        picture = set_luminosity(below, luminosity(picture))
-    return picture if mask is None else torch.lerp(below, picture, mask)
+        picture = set_luminosity(frame, luminosity(picture))
+    return picture if mask is None else torch.lerp(frame, picture, mask)
+
+
+def add_dream(image: Tensor, layer: Tensor, finish: Finish, strength: float = 1.0, feedback: bool = False) -> Tensor:
+    """Return a dream layer added to its image by the recipe's tone, RGB in [0, 1], (3, H, W).
+
+    Args:
+        image, layer, finish: as for `composite`.
+        strength: factor of the layer; at 0 the image is returned as it is.
+        feedback: whether the layer holds the whole picture, so that no frame behind it has to stay readable.
+    """
+    if finish.tone == "hard":
+        return (image + strength * layer).clamp(0, 1)
+    if feedback:
+        return tone.shoulder(image + strength * layer)
+    share = strength * (1 - finish.spare_smooth * (1 - tone.texture(image))) if finish.spare_smooth else strength
+    return tone.add_soft(image, share * tone.even_light(layer))
 
 
 def _saturated(layer: Tensor, saturation: float) -> Tensor:
     """Return a layer with its saturation changed: 0 makes it grey, 1 leaves it as it is."""
     if saturation == 1:
         return layer
-    gray = torch.einsum("c,chw->hw", torch.tensor(LUMA_WEIGHTS).to(layer), layer)
+    gray = tone.luma(layer)
     return gray + saturation * (layer - gray)

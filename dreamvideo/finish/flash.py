@@ -15,7 +15,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from .composite import LUMA_WEIGHTS
+from .tone import LUMA_WEIGHTS
 
 SWING, DARK = 0.1, 0.8  # the smallest change of luminance that counts, and the level its darker side must be below
 MOST = 3  # flashes in any second

@@ -105,9 +105,9 @@ class Dream:
         Param("gradient filter: laplacian (all scales equally strong), gaussian (smoothed) or mean (unfiltered)"),
     ] = "laplacian"
     colors: Annotated[
-        Literal["rgb", "natural"],
-        Param("colours of the gradient: rgb (independent channels) or natural (combined as in photos)"),
-    ] = "rgb"
+        Union[float, Literal["natural", "rainbow", "rgb"]],
+        Param("colours of the dream: 0 or natural = as in photos, 1 or rainbow = every channel by itself (rgb)", 0, 1),
+    ] = 0.0
     tv: Annotated[
         float,
         Param("smoothness: weight of the total variation penalty; 0 = none, 0.5 = as if painted", 0, 100, curve=True),
@@ -245,6 +245,21 @@ class Finish:
         ],
         Param("blend mode: add the dream to the frame, or blend the dreamed picture over it"),
     ] = "add"  # fmt: skip
+    tone: Annotated[
+        Literal["soft", "hard"],
+        Param(
+            "how the dream is added: soft (no clipping, light of the frame kept) or hard (clipped at black and white)"
+        ),
+    ] = "soft"
+    spare_smooth: Annotated[
+        float,
+        Param(
+            "how far smooth areas (skin, sky) are spared: 0 = dreamed like all others, 1 = not dreamed",
+            0,
+            1,
+            curve=True,
+        ),
+    ] = 0.4
     keep_color: Annotated[
         bool, Param("keep the frame's hue and chroma, except where clipped: the dream changes only the luminance")
     ] = False

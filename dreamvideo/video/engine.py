@@ -17,13 +17,13 @@ from ..dream import memory, tiles
 from ..dream.guides import Guides, guide_features
 from ..dream.objective.objective import Objective
 from ..dream.octaves import Dreamer
-from ..finish.composite import composite
+from ..finish.composite import add_dream, composite
 from ..finish.mask import Mask, has_mask
 from ..media.pixels import to_device, to_tensor
 from ..media.readers.frame import DEFAULT_RATE, Frame
 from ..networks.device import PRECISIONS, pick_device, pick_precision
 from ..networks.load import load_network
-from ..recipe import Recipe, parse_rate, parse_time
+from ..recipe import Finish, Recipe, parse_rate, parse_time
 from . import camera
 from .camera import CameraPath
 from .carry import is_zero, settle, start_feedback, start_frame
@@ -162,7 +162,7 @@ class Engine:
         frame, numbers, image = tracked.frame, tracked.numbers, self.image(tracked.frame)
         goal = self.aim(numbers, frame.time)
         if frame.feedback and state is not None:
-            state = self._with_base(image, state)
+            state = self._with_base(image, state, numbers.finish)
             assert state.base is not None
             image = state.base.expand_as(image)
         start = start_frame(tracked, image, state, goal)
@@ -178,11 +178,11 @@ class Engine:
         value = self._value((image + layer).clamp(0, 1)) if is_held else math.nan
         return image, layer, settle(image, layer, value, start.carried, state, goal)
 
-    def _with_base(self, image: Tensor, state: State) -> State:
-        """Return the state of a feedback dream, which begins with the dream on its first frame."""
+    def _with_base(self, image: Tensor, state: State, finish: Finish) -> State:
+        """Return the state of a feedback dream, which begins with the dream on its first frame, as that was shown."""
         if state.base is not None:
             return state
-        picture = (image + state.layer).clamp(0, 1)
+        picture = add_dream(image, state.layer, finish)
         return start_feedback(picture, state, self._value(picture))
 
     def _value(self, picture: Tensor) -> float:
@@ -194,7 +194,7 @@ class Engine:
 
         In a feedback dream, blends and masks show the frame itself, and not the base that was dreamed on.
         """
-        below = self.image(tracked.frame) if tracked.frame.feedback else image
+        below = self.image(tracked.frame) if tracked.frame.feedback else None
         mask = None if tracked.mask is None else to_device(torch.from_numpy(tracked.mask), self.device)
         return composite(image, layer, tracked.numbers.finish, below, mask)
 

@@ -381,8 +381,11 @@ def test_gaussian_shaping_is_three_blurs() -> None:
 def test_natural_colours_change_together() -> None:
     """A gradient in one colour channel changes the others, too, more so the stronger their correlation in photos."""
     red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
-    r, g, b = gradient.natural(red).flatten().tolist()
+    r, g, b = gradient.mix_colors(red, 0.0).flatten().tolist()
     assert r > g > b > 0
+    between = gradient.mix_colors(red, 0.5).flatten()
+    assert torch.allclose(between, (torch.tensor([r, g, b]) + red.flatten()) / 2)
+    assert gradient.rainbow_share("natural") == 0 and gradient.rainbow_share("rainbow") == 1
 
 
 def test_rotation_and_zoom_agree_with_opencv(photo: np.ndarray) -> None:

@@ -18,6 +18,7 @@ from media_files import read
 from skimage import data
 
 from dreamvideo import Recipe, SinkError, SourceError, dream_video, preview
+from dreamvideo.finish import tone
 from dreamvideo.finish.blend import MODES as BLENDS
 from dreamvideo.finish.blend import alpha_layer, blend, luminosity, set_luminosity
 from dreamvideo.finish.composite import composite
@@ -98,10 +99,10 @@ def test_luminosity_and_color_modes_swap_luminosity_and_clip_towards_grey() -> N
 
 def test_add_is_frame_plus_layer_and_strength_interpolates_to_every_mode(photo: np.ndarray) -> None:
     image, layer = noisy(photo)
-    assert torch.equal(composite(image, layer, Finish(strength=0.7)), (image + 0.7 * layer).clamp(0, 1))
+    assert torch.equal(composite(image, layer, Finish(strength=0.7, tone="hard")), (image + 0.7 * layer).clamp(0, 1))
     for mode in BLENDS:
         none, half, whole = (
-            composite(image, layer, Finish(blend=mode, strength=s))  # type: ignore[arg-type]
+            composite(image, layer, Finish(blend=mode, strength=s, tone="hard"))  # type: ignore[arg-type]
             for s in (0, 0.5, 1)
         )
         assert torch.allclose(whole, blend(mode, image, (image + layer).clamp(0, 1)), atol=1e-6)
@@ -129,9 +130,64 @@ def test_keep_color_changes_luminance_only(mode: str, photo: np.ndarray) -> None
 def test_a_grey_dream_would_shift_the_hue_where_it_is_clipped(photo: np.ndarray) -> None:
     """What --keep-color does better than --color 0."""
     image, layer = noisy(photo)
-    grey = composite(image, layer, Finish(color=0))
+    grey = composite(image, layer, Finish(color=0, tone="hard"))
     chroma = image - luminosity(image), grey - luminosity(grey)
     assert float(torch.linalg.cross(*chroma, dim=0).abs().max()) > 1e-3
+
+
+# --- tone -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_soft_dream_clips_nothing_that_its_frame_does_not(photo: np.ndarray) -> None:
+    image, layer = noisy(photo)
+    levels = (255 * tone.add_soft(image, 3 * layer)).round()
+    clipped, was = (((x <= 2) | (x >= 253)).any(0) for x in (levels, (255 * image).round()))
+    assert not bool((clipped & ~was).any())
+    hard = (255 * (image + 3 * layer).clamp(0, 1)).round()
+    assert float(((hard <= 2) | (hard >= 253)).any(0).float().mean()) > 0.3
+
+
+def test_a_soft_dream_starts_from_the_frame_and_grows_with_the_layer(photo: np.ndarray) -> None:
+    image, layer = noisy(photo)
+    assert torch.equal(tone.add_soft(image, torch.zeros_like(image)), image)
+    sizes = [float((tone.add_soft(image, s * layer) - image).abs().mean()) for s in (1e-5, 0.5, 1, 2)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < 1e-4
+
+
+def test_a_soft_dream_keeps_the_hue_where_the_colour_leaves_the_gamut() -> None:
+    orange = torch.tensor([0.9, 0.5, 0.2]).view(3, 1, 1)
+    for change in (0.3, -0.4):
+        dreamed = tone.add_soft(orange, torch.full((3, 1, 1), change))
+        before, after = (x - tone.luma(x) for x in (orange, dreamed))
+        assert float(torch.linalg.cross(before, after, dim=0).abs().max()) < 1e-6
+        assert float((before * after).sum()) > 0
+        assert float(tone.luma(dreamed) - tone.luma(orange)) * change > 0
+
+
+def test_the_light_of_a_frame_stays_and_its_smooth_areas_are_spared() -> None:
+    frame = torch.full((3, 200, 200), 0.5)
+    frame[..., ::4] += 0.2  # stripes: texture on the right half only
+    frame[..., :100] = 0.5
+    shade = torch.full_like(frame, 0.2)
+    assert float(tone.even_light(shade).mean()) == pytest.approx(0.2 * (1 - tone.LIGHT_KEPT), abs=1e-4)
+    fine = 0.1 * torch.sin(torch.arange(200.0))[None, :, None].expand(3, 200, 200)
+    assert torch.allclose(tone.even_light(fine)[:, 20:-20], fine[:, 20:-20], atol=0.02)
+    assert float(tone.texture(frame)[..., :80].max()) == 0
+    assert float(tone.texture(frame)[..., 120:].min()) == 1
+    spared = composite(frame, fine, Finish(spare_smooth=1))
+    assert torch.equal(spared[..., :80], frame[..., :80])
+    assert float((spared - frame)[..., 120:].abs().mean()) > 0.03
+
+
+def test_a_wide_blur_is_a_gaussian() -> None:
+    plane = torch.zeros(1, 240, 240)
+    plane[:, 120, 120] = 1
+    for sigma in (1.5, 12.0):
+        found = tone.blurred(plane, sigma)[0].numpy()
+        wanted = cv2.GaussianBlur(plane[0].numpy(), (0, 0), sigma)
+        assert np.abs(found - wanted).max() < 0.15 * wanted.max()
+        assert found.sum() == pytest.approx(1, abs=0.02)
 
 
 # --- the alpha layer --------------------------------------------------------------------------------------------------
@@ -272,6 +328,7 @@ def test_a_render_that_fails_leaves_neither(quick: Recipe, tmp_path: Path) -> No
 
 def test_octaves_are_saved_by_frame_and_size(quick: Recipe, tmp_path: Path) -> None:
     source, where = film(tmp_path, frames=2), tmp_path / "octaves"
+    quick = quick.set("finish.tone=hard")  # octaves are saved as they are dreamed, before they are finished
     dream_video(source, tmp_path / "out", quick, save_octaves=where)
     assert sorted(os.listdir(where)) == [f"{n:05d}-{size}.png" for n in (1, 2) for size in ("46x34", "64x48")]
     for n in (1, 2):

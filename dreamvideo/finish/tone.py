@@ -20,7 +20,7 @@ CHROMA_GAIN = 1.1  # makes up for what the gamut takes
 CHROMA_KNEE = 8  # how late chroma is compressed before it leaves the gamut; larger: later, and harder
 LARGEST_FIT = 4.0  # above which the gamut is as good as infinite
 EPSILON = 1e-6
-TOUCHED = 0.05  # change of a channel from which on the dreamed picture counts, and not its frame
+TOUCHED = 0.004  # change of a channel from which on the dreamed picture counts, and not its frame
 SHOULDER = 0.05  # range below white, and above black, over which a picture without a frame behind it is compressed
 LIGHT_SIGMA = 0.03  # of the short side: what is larger is the picture's light
 LIGHT_KEPT = 0.6  # share of a layer's light that is held back
@@ -29,7 +29,7 @@ DETAIL_SIGMA, AREA_SIGMA = (
     0.02,
 )  # of the short side: the largest detail of a texture, and the area it is taken over
 SMOOTH, TEXTURED = 0.004, 0.03  # standard deviations of luma (white is 1) of an area without and with full texture
-BLUR_SIGMA = 2.0  # px; for a wider Gaussian the plane is shrunk first
+BLUR_SIGMA = 3.0  # px; for a wider Gaussian the plane is shrunk first
 
 
 def luma(picture: Tensor) -> Tensor:
@@ -89,8 +89,9 @@ def blurred(plane: Tensor, sigma: float) -> Tensor:
     x = plane[None]
     if shrink > 1:
         x = F.avg_pool2d(x, shrink, ceil_mode=True, count_include_pad=False)
-    sigma /= shrink
-    radius = min(max(math.ceil(3 * sigma), 1), 3 * math.ceil(BLUR_SIGMA) + 3)
+        # shrinking and enlarging blur a little themselves: by the variances of a box and of linear interpolation
+        sigma = math.sqrt(sigma**2 - (shrink**2 - 1) / 12 - shrink**2 / 6) / shrink
+    radius = max(math.ceil(3 * sigma), 1)
     kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=plane.device) / max(sigma, 1e-3)) ** 2)
     kernel = (kernel / kernel.sum()).to(plane.dtype)[None, None]
     x = F.conv2d(F.pad(x, (radius, radius, 0, 0), "replicate"), kernel[:, :, None])

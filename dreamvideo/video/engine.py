@@ -176,7 +176,8 @@ class Engine:
             layer = self.dreamer(image, on_octave=heard) if start.layer is None else start.layer
         is_held = not is_zero(goal) and (numbers.temporal.flow != "none" or frame.feedback)
         value = self._value((image + layer).clamp(0, 1)) if is_held else math.nan
-        return image, layer, settle(image, layer, value, start.carried, state, goal)
+        state = settle(image, layer, value, start.carried, state, goal)
+        return image, state.layer, state
 
     def _with_base(self, image: Tensor, state: State, finish: Finish) -> State:
         """Return the state of a feedback dream, which begins with the dream on its first frame, as that was shown."""

@@ -233,7 +233,9 @@ class Finish:
 
     strength: Annotated[
         float,
-        Param("strength of the dream over the frame: 0 = none, 1 = full, above 1 = exaggerated", 0, 10, curve=True),
+        Param(
+            "strength of the dream: 0 = none, 0.5 = subtle (and faster), 1 = full, 2 = overwhelming", 0, 10, curve=True
+        ),
     ] = 1.0
     color: Annotated[
         float, Param("saturation of the dream: 0 = grey, 1 = as dreamed, above 1 = more vivid", 0, 10, curve=True)

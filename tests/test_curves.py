@@ -238,3 +238,16 @@ def test_a_long_chain_of_curves_is_refused() -> None:
     chain = {f"c{k}": f"c{k + 1} + 1" for k in range(200)} | {"c200": "1"}
     with pytest.raises(RecipeError, match="depends on more than"):
         Animation(Recipe().merge({"curves": chain, "finish": {"strength": "c0"}}), timeline())
+
+
+def test_effort_follows_a_constant_strength() -> None:
+    at = {
+        s: Animation(Recipe().set(f"finish.strength={s}"), timeline(24)).at(0)
+        for s in ("1", "0.5", "2", "0", "'0.5+0*t'")
+    }
+    assert at["1"] == Animation(Recipe(), timeline(24)).at(0)
+    assert (at["0.5"].dream.iterations, at["0.5"].temporal.refine) == (10, 2)
+    assert (at["2"].dream.iterations, at["2"].temporal.refine) == (40, 8)
+    assert at["0"].finish.strength == 0
+    assert 0.5 < at["0.5"].finish.strength < 1 < at["2"].finish.strength < 2  # the fewer steps weaken the layer, too
+    assert (at["'0.5+0*t'"].dream.iterations, at["'0.5+0*t'"].finish.strength) == (20, 0.5)  # a curve is a factor alone

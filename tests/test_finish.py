@@ -22,7 +22,8 @@ from dreamvideo.finish import tone
 from dreamvideo.finish.blend import MODES as BLENDS
 from dreamvideo.finish.blend import alpha_layer, blend, luminosity, set_luminosity
 from dreamvideo.finish.composite import composite
-from dreamvideo.recipe import Finish
+from dreamvideo.finish.palette import Palette, read_palette, recolour
+from dreamvideo.recipe import PALETTES, Finish
 
 H, W = 48, 64
 SPECK = 1 / 255
@@ -188,6 +189,35 @@ def test_a_wide_blur_is_a_gaussian() -> None:
         wanted = cv2.GaussianBlur(plane[0].numpy(), (0, 0), sigma)
         assert np.abs(found - wanted).max() < 0.15 * wanted.max()
         assert found.sum() == pytest.approx(1, abs=0.02)
+
+
+# --- palettes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*PALETTES, "file"])
+def test_a_dream_takes_on_the_colours_of_a_palette_and_keeps_its_light(
+    name: str, photo: np.ndarray, tmp_path: Path
+) -> None:
+    coffee = cv2.resize(data.coffee(), (90, 60), interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(tmp_path / "coffee.png"), coffee[..., ::-1])
+    wanted = read_palette(str(tmp_path / "coffee.png") if name == "file" else name)
+    image, layer = noisy(photo)
+    assert wanted is not None
+    dream = image + recolour(image, layer, wanted)
+    found = Palette.of(dream)
+    assert torch.allclose(found.mean, wanted.mean, atol=1e-4)
+    assert torch.allclose(found.covariance, wanted.covariance, atol=2e-3)
+    assert torch.allclose(tone.luma(dream), tone.luma(image + layer), atol=1e-5)
+    assert torch.equal(composite(image, layer, Finish(strength=0), palette=wanted), image)
+
+
+def test_a_grey_picture_takes_on_a_palette_without_noise() -> None:
+    grey, wanted = torch.linspace(0.2, 0.8, 64).expand(3, 64, 64), read_palette("ember")
+    assert wanted is not None
+    tinted = grey + recolour(grey, torch.zeros_like(grey), wanted)
+    chroma = tinted - tone.luma(tinted)
+    assert float(chroma.std(-1).max()) < 1e-3
+    assert float(chroma[0].mean()) > 0.05 > float(chroma[2].mean())
 
 
 # --- the alpha layer --------------------------------------------------------------------------------------------------

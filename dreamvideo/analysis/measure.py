@@ -245,7 +245,9 @@ def _is_whole(engine: Engine, shown: _Shown) -> bool:
 def _alone(engine: Engine, image: torch.Tensor) -> float:
     """Return the objective on an image that is dreamed independently, (3, H, W)."""
     image = image.to(engine.device)
-    return engine.dreamer.value(composite(image, engine.dreamer(image), engine.recipe.finish))
+    return engine.dreamer.value(
+        composite(image, engine.dreamer(image), engine.animation.at(0).finish, palette=engine.palette)
+    )
 
 
 def _keep_worst(report: Report, metrics: FrameMetrics, source: torch.Tensor, dream: torch.Tensor) -> None:

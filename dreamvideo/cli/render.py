@@ -44,8 +44,8 @@ COMMAND = Command(
   dreamvideo photo.jpg out.mp4 --music song.mp3 --preset pulse
 """,
     short=(
-        "preset", "network.layers", "finish.strength", "clip.size", "clip.seconds", "camera.zoom",
-        "music.music", "finish.mask", "network.guide", "preview", "plan", "overwrite",
+        "preset", "network.layers", "finish.strength", "dream.colors", "clip.size", "clip.seconds",
+        "camera.zoom", "music.music", "finish.mask", "network.guide", "preview", "plan", "overwrite",
     ),
 )  # fmt: skip
 

@@ -8,10 +8,16 @@ from torch import Tensor
 from ..recipe import Finish
 from . import tone
 from .blend import blend, luminosity, set_luminosity
+from .palette import Palette, recolour
 
 
 def composite(
-    image: Tensor, layer: Tensor, finish: Finish, below: Tensor | None = None, mask: Tensor | None = None
+    image: Tensor,
+    layer: Tensor,
+    finish: Finish,
+    below: Tensor | None = None,
+    mask: Tensor | None = None,
+    palette: Palette | None = None,
 ) -> Tensor:
     """Return the finished picture of a frame, RGB in [0, 1], (3, H, W).
 
@@ -21,8 +27,10 @@ def composite(
         below: of a feedback dream, whose image is one flat colour: the frame, which is blended over and shows where
             the mask is 0. None where that is the image itself.
         mask: how much of the dream shows, (H, W) in [0, 1]; where it is 0 the result is exactly the frame.
+        palette: the colours that the dream takes on; its own if None.
     """
     layer = _saturated(layer, finish.color)
+    layer = layer if palette is None else recolour(image, layer, palette)
     feedback, frame = below is not None, image if below is None else below
     if finish.blend == "add":
         picture = add_dream(image, layer, finish, finish.strength, feedback)

@@ -2,12 +2,12 @@
 
 from .files import preset_tables, preset_text, presets, read_tables, read_text
 from .input_files import input_files, with_files
-from .parameters import SOURCE_MUSIC, Camera, Clip, Dream, Encoding, Finish, Music, Network, Param, Temporal
+from .parameters import PALETTES, SOURCE_MUSIC, Camera, Clip, Dream, Encoding, Finish, Music, Network, Param, Temporal
 from .recipe import Recipe, parameters
 from .times import parse_rate, parse_time
 
 __all__ = [
-    "SOURCE_MUSIC", "Camera", "Clip", "Dream", "Encoding", "Finish", "Music", "Network", "Param", "Recipe", "Temporal",
-    "input_files", "parameters", "parse_rate", "parse_time", "preset_tables", "preset_text", "presets",
+    "PALETTES", "SOURCE_MUSIC", "Camera", "Clip", "Dream", "Encoding", "Finish", "Music", "Network", "Param", "Recipe",
+    "Temporal", "input_files", "parameters", "parse_rate", "parse_time", "preset_tables", "preset_text", "presets",
     "read_tables", "read_text", "with_files",
 ]  # fmt: skip

@@ -9,6 +9,17 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal, Union
 
+PALETTES = {  # named palettes: sRGB colours, dark to light
+    "ember": "1a0a08 5c1408 b5300a f07818 ffd27a",
+    "ocean": "04142e 0b3a66 1f7fa8 6cc7c9 e8f4ea",
+    "forest": "10160c 2c3d1a 58752a a3a848 e6dfae",
+    "dusk": "14102e 45276b 9a3f7d ea7a6b ffd9a0",
+    "gold": "120d06 4a3312 98702a d9b45a fff0c8",
+    "rose": "2a0f1c 7a2748 c75b7c f2a5a8 fde8e0",
+    "ice": "0c1822 34566b 7ea6ba c4dce4 f7fbfc",
+    "neon": "12002b 5b00c8 ff00a8 00e5ff f6ff5a",
+    "sepia": "17110b 4d3b28 8c7355 c8b493 f4ead5",
+}
 SOURCE_MUSIC = "source"  # value of `music.music` that means the film's own sound
 
 
@@ -247,6 +258,14 @@ class Finish:
         ],
         Param("blend mode: add the dream to the frame, or blend the dreamed picture over it"),
     ] = "add"  # fmt: skip
+    palette: Annotated[
+        str,
+        Param(
+            f"colours of the dream: source = the frame's own, a picture to take them from, or {', '.join(PALETTES)}",
+            file=True,
+            words=("source", *PALETTES),
+        ),
+    ] = "source"
     tone: Annotated[
         Literal["soft", "hard"],
         Param(

@@ -19,6 +19,7 @@ from ..dream.objective.objective import Objective
 from ..dream.octaves import Dreamer
 from ..finish.composite import add_dream, composite
 from ..finish.mask import Mask, has_mask
+from ..finish.palette import read_palette
 from ..media.pixels import to_device, to_tensor
 from ..media.readers.frame import DEFAULT_RATE, Frame
 from ..networks.device import PRECISIONS, pick_device, pick_precision
@@ -49,6 +50,7 @@ class Engine:
     Attributes:
         animation: the recipe over time.
         mask: where the dream shows; None for everywhere.
+        palette: the colours that the dream takes on; None for its own.
         base_memory: bytes that are taken beside the memory budget.
 
     Raises:
@@ -87,7 +89,7 @@ class Engine:
     def _take(self, recipe: Recipe) -> None:
         self.recipe, self.animation = recipe, Animation(recipe, self.timeline)
         self._objective = FrameObjective(recipe.network, self.animation)
-        self.mask = self.new_mask()
+        self.mask, self.palette = self.new_mask(), read_palette(recipe.finish.palette)
         cuts = recipe.temporal.cuts if recipe.temporal.flow != "none" else "none"
         self._shots = shot_rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
 
@@ -197,7 +199,7 @@ class Engine:
         """
         below = self.image(tracked.frame) if tracked.frame.feedback else None
         mask = None if tracked.mask is None else to_device(torch.from_numpy(tracked.mask), self.device)
-        return composite(image, layer, tracked.numbers.finish, below, mask)
+        return composite(image, layer, tracked.numbers.finish, below, mask, self.palette)
 
     def aim(self, numbers: FrameNumbers, time: Fraction) -> Objective:
         """Set the dreamer to the numbers and the objective of a frame, at `time` s, and return the objective."""

@@ -19,9 +19,9 @@ from torchvision.models import get_model
 
 from dreamvideo import ModelError
 from dreamvideo.dream.objective.response import energy
-from dreamvideo.networks import network, winograd
+from dreamvideo.networks import winograd
 from dreamvideo.networks.convolution import ConvReLU
-from dreamvideo.networks.efficientnet_lite0 import Lite0, SameConv
+from dreamvideo.networks.efficientnet_lite import VARIANTS, Lite, SameConv
 from dreamvideo.networks.load import load_network
 from dreamvideo.networks.network import EMBEDDED
 
@@ -36,9 +36,10 @@ def square(photo: str) -> torch.Tensor:
     return tensor(cv2.resize(crop, (224, 224), interpolation=cv2.INTER_AREA))[None]
 
 
+@pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.parametrize(("photo", "classes"), [("coffee", {ESPRESSO}), ("chelsea", {TABBY, TIGER_CAT, EGYPTIAN_CAT})])
-def test_the_embedded_network_classifies_photos_correctly(photo: str, classes: set[int]) -> None:
-    logits = load_network(network.EMBEDDED, ["logits"])(square(photo))["logits"]
+def test_the_embedded_networks_classify_photos_correctly(name: str, photo: str, classes: set[int]) -> None:
+    logits = load_network(name, ["logits"])(square(photo))["logits"]
     best = logits.flatten().softmax(0).topk(1)
     assert best.indices.item() in classes
     assert best.values.item() > 0.3
@@ -96,7 +97,7 @@ def test_winograd_computes_the_same_convolution(height: int, width: int) -> None
 def test_computing_in_strips_keeps_the_numbers(height: int, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     network = load_network(EMBEDDED, ["blocks.10"])
     image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    module = sys.modules["dreamvideo.networks.efficientnet_lite0"]
+    module = sys.modules["dreamvideo.networks.efficientnet_lite"]
     found = []
     for most in (2**40, 60_000):
         monkeypatch.setattr(module, "MAX_WHOLE", most)
@@ -108,7 +109,7 @@ def test_computing_in_strips_keeps_the_numbers(height: int, width: int, monkeypa
     assert torch.allclose(gradient, wanted, atol=1e-4 * float(wanted.abs().max()))
 
 
-def reference_activations(body: Lite0, image: torch.Tensor) -> dict[str, torch.Tensor]:
+def reference_activations(body: Lite, image: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return every activation of an embedded network whose batch norms are not folded yet, computed step by step."""
     found = {}
 
@@ -141,7 +142,7 @@ def test_every_layer_of_the_embedded_network_equals_the_reference(
     strips: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    body = Lite0().double().eval().requires_grad_(False)
+    body = Lite(VARIANTS[EMBEDDED]).double().eval().requires_grad_(False)
     for module in body.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.uniform_(-1, 1)
@@ -154,7 +155,7 @@ def test_every_layer_of_the_embedded_network_equals_the_reference(
             module.fold()
     chosen = [["blocks.2.expand", "blocks.3"], ["stem.pre", "blocks.0.depthwise", "blocks.9.project"]]
     if strips:
-        module = sys.modules["dreamvideo.networks.efficientnet_lite0"]
+        module = sys.modules["dreamvideo.networks.efficientnet_lite"]
         monkeypatch.setattr(module, "MAX_WHOLE", 60_000)
         monkeypatch.setattr(module, "STRIP_BYTES", 60_000)
     else:

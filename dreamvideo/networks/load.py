@@ -12,13 +12,14 @@ import torch
 
 from ..errors import ModelError
 from . import timm_zoo, torchvision_zoo
-from .efficientnet_lite0 import STEPS, load_lite0
+from .efficientnet_lite import VARIANTS, load_lite
 from .network import EMBEDDED, Network
 from .truncate import layers_to_show
 
 # The layers used when the recipe names none: those that look best, or the field's usual ones.
 DEFAULT_LAYERS = {
     EMBEDDED: "blocks.9=1,blocks.10=1",
+    "efficientnet-lite2": "blocks.13=1",
     "inception_v3": "Mixed_5d=0.2,Mixed_6a=3,Mixed_6b=2,Mixed_6c=1.5",  # Chollet's table, in torchvision's names
     "googlenet": "inception4c=1",
     "vgg16": "features.22=1",
@@ -31,7 +32,8 @@ def load_network(name: str, layers: Iterable[str], weights: str = "", dtype: tor
     """Return a network, frozen and truncated after the deepest of `layers`, batch norm folded, in channels-last format.
 
     Args:
-        name: "efficientnet-lite0" (embedded), any torchvision classification network, or "timm:" and any of timm's.
+        name: "efficientnet-lite0" or "efficientnet-lite2" (embedded), any torchvision classification network, or
+            "timm:" and any of timm's.
         layers: the layers whose activations are wanted: a module path ("blocks.9", "layer3", "inception4c"), a node of
             its graph ("layer3.0.bn1"), or "logits" for the class scores, (1, classes, 1, 1). Inception v3's may also
             have their Keras names, GoogLeNet's their Caffe names. Activations are returned by the requested names.
@@ -44,8 +46,8 @@ def load_network(name: str, layers: Iterable[str], weights: str = "", dtype: tor
             pictures of any size; the weights cannot be read, do not fit, or cannot be downloaded.
     """
     layers = list(layers)
-    if name == EMBEDDED:
-        network = load_lite0(layers, weights)
+    if name in VARIANTS:
+        network = load_lite(name, layers, weights)
     else:
         network = (timm_zoo.load_timm if name.startswith(timm_zoo.PREFIX) else torchvision_zoo.load_torchvision)(
             name, layers, weights
@@ -60,8 +62,8 @@ def network_layers(name: str) -> list[str]:
     Raises:
         ModelError: the network does not exist, or does not take pictures of any size.
     """
-    if name == EMBEDDED:
-        return list(STEPS)
+    if name in VARIANTS:
+        return list(VARIANTS[name].steps())
     return layers_to_show(timm_zoo.stock(name) if name.startswith(timm_zoo.PREFIX) else torchvision_zoo.stock(name))
 
 

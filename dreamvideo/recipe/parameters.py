@@ -48,7 +48,7 @@ class Network:
     """Which network dreams, which of its layers, and which guides it follows."""
 
     model: Annotated[
-        str, Param("network that dreams: efficientnet-lite0 (built in), a torchvision model or timm:NAME")
+        str, Param("network that dreams: efficientnet-lite0 or -lite2 (built in), a torchvision model or timm:NAME")
     ] = "efficientnet-lite0"
     weights: Annotated[
         str,

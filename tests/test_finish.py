@@ -17,7 +17,7 @@ from conftest import tensor
 from media_files import read
 from skimage import data
 
-from dreamvideo import Recipe, SinkError, SourceError, dream_video, preview
+from dreamvideo import Engine, Recipe, RecipeError, SinkError, SourceError, dream_video, preview
 from dreamvideo.finish import tone
 from dreamvideo.finish.blend import MODES as BLENDS
 from dreamvideo.finish.blend import alpha_layer, blend, luminosity, set_luminosity
@@ -209,6 +209,11 @@ def test_a_dream_takes_on_the_colours_of_a_palette_and_keeps_its_light(
     assert torch.allclose(found.covariance, wanted.covariance, atol=2e-3)
     assert torch.allclose(tone.luma(dream), tone.luma(image + layer), atol=1e-5)
     assert torch.equal(composite(image, layer, Finish(strength=0), palette=wanted), image)
+
+
+def test_an_unknown_palette_is_refused_with_those_there_are() -> None:
+    with pytest.raises(RecipeError, match="golden is no picture and no palette: .*gold"):
+        Engine(Recipe().set("finish.palette=golden"))
 
 
 def test_a_grey_picture_takes_on_a_palette_without_noise() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import RecipeError
 from ..media.pixels import to_tensor
 from ..media.readers.source import open_source
 from ..recipe import PALETTES
@@ -41,6 +43,7 @@ def read_palette(name: str) -> Palette | None:
     """Return the palette that a recipe names: one of `recipe.PALETTES`, or a picture's; None for the source's own.
 
     Raises:
+        RecipeError: there is neither a palette nor a file of that name.
         SourceError: the picture cannot be read.
     """
     if name in ("", "source"):
@@ -49,6 +52,8 @@ def read_palette(name: str) -> Palette | None:
         colours = [[int(code[k : k + 2], 16) / 255 for k in (0, 2, 4)] for code in PALETTES[name].split()]
         spread = np.repeat(np.repeat(np.array(colours, np.float32), STRIDE, 0)[None], STRIDE, 0)
         return Palette.of(torch.from_numpy(spread).permute(2, 0, 1))
+    if not Path(name).exists():
+        raise RecipeError(f"--palette {name} is no picture and no palette: take a file, or {', '.join(PALETTES)}")
     with open_source(name) as source:
         return Palette.of(to_tensor(next(iter(source)).pixels, torch.device("cpu")))
 

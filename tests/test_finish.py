@@ -212,7 +212,7 @@ def test_a_dream_takes_on_the_colours_of_a_palette_and_keeps_its_light(
 
 
 def test_an_unknown_palette_is_refused_with_those_there_are() -> None:
-    with pytest.raises(RecipeError, match="golden is no picture and no palette: .*gold"):
+    with pytest.raises(RecipeError, match=r"golden is no picture and no palette: .*gold"):
         Engine(Recipe().set("finish.palette=golden"))
 
 

@@ -24,10 +24,8 @@ TOUCHED = 0.004  # change of a channel from which on the dreamed picture counts,
 SHOULDER = 0.05  # range below white, and above black, over which a picture without a frame behind it is compressed
 LIGHT_SIGMA = 0.03  # of the short side: what is larger is the picture's light
 LIGHT_KEPT = 0.6  # share of a layer's light that is held back
-DETAIL_SIGMA, AREA_SIGMA = (
-    0.012,
-    0.02,
-)  # of the short side: the largest detail of a texture, and the area it is taken over
+DETAIL_SIGMA = 0.012  # of the short side: the largest detail that counts as texture
+AREA_SIGMA = 0.02  # of the short side: the area over which texture is measured
 SMOOTH, TEXTURED = 0.004, 0.03  # standard deviations of luma (white is 1) of an area without and with full texture
 BLUR_SIGMA = 3.0  # px; for a wider Gaussian the plane is shrunk first
 

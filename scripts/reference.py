@@ -175,8 +175,18 @@ def preset_list() -> str:
         comment = re.match(r"(#.*\n)*", text)
         about = " ".join(line.lstrip("# ") for line in comment[0].splitlines()) if comment else ""
         body = text[comment.end() if comment else 0 :].strip()
-        blocks.append(f"## {name}\n\n{about}\n\n```toml\n{body}\n```")
+        blocks.append(f"## {name}\n\n{about}\n\n{preset_gallery(name)}```toml\n{body}\n```")
     return "\n\n".join(blocks)
+
+
+def preset_gallery(name: str) -> str:
+    """Return a preset's clip and still (see scripts/gallery), for those that have them."""
+    if not (ROOT / "samples" / "presets" / f"{name}.mp4").exists():
+        return ""
+    file = f"../../samples/presets/{name}"
+    video = f'src="{file}.mp4" controls loop muted playsinline preload="metadata"'
+    clip = f'<video {video} aria-label="a film in the look {name}"></video>'
+    return f'<div class="look" markdown>\n{clip}\n![A photo in the look {name}]({file}.jpg)\n</div>\n\n'
 
 
 def public_names() -> str:
@@ -223,9 +233,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pictures of samples/ to the site."""
     from mkdocs.structure.files import File
 
-    for picture in sorted((ROOT / "samples").iterdir()):
-        if picture.suffix in (".jpg", ".webp"):
-            files.append(File.generated(config, f"samples/{picture.name}", abs_src_path=str(picture)))
+    for file in sorted((ROOT / "samples").rglob("*")):
+        if file.suffix in (".jpg", ".webp") or file.parent.name == "presets":
+            name = file.relative_to(ROOT).as_posix()
+            files.append(File.generated(config, name, abs_src_path=str(file)))
     return files
 
 

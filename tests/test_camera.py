@@ -201,15 +201,13 @@ def test_the_report_measures_films_of_stills_as_the_camera_saw_them(quick: Recip
 
 
 def test_a_new_objective_takes_over_a_converged_dream(quick: Recipe) -> None:
-    quick = quick.set("finish.tone=hard").set("finish.spare_smooth=0").set("temporal.cuts=none")
+    # added as it is: a soft tone would weaken what is new and what is old in different measure
+    quick = quick.set("temporal.cuts=none").set("finish.tone=hard").set("finish.spare_smooth=0")
     recipe = quick.set("network.layers=blocks.5={0s = 1, 0.5s = 0},blocks.9={0s = 0, 0.5s = 1}")
     photo = cv2.resize(data.chelsea()[:, 60:-60], (W, H), interpolation=cv2.INTER_AREA)
     film = [Frame(k, Fraction(k, 24), np.roll(photo, k, 1)) for k in range(16)]
     timeline = Timeline(Fraction(24), 16)
-    changed, kept = (
-        Engine(recipe, timeline),
-        Engine(quick.set("network.layers=blocks.5=1"), timeline),
-    )
+    changed, kept = Engine(recipe, timeline), Engine(quick.set("network.layers=blocks.5=1"), timeline)
     judge = Engine(quick.set("network.layers=blocks.9=1")).dreamer
     *_, (now, _) = render(film, changed)
     *_, (before, _) = render(film, kept)

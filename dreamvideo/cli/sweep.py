@@ -31,7 +31,8 @@ other flags apply to every picture, and --size is the size of one.
         "dream.step", "finish.strength", "clip.size", "overwrite",
     ),
 )  # fmt: skip
-SPACED = ("layers", "guide", "weights", "music", "cuts", "mask")  # parameters whose values may contain commas
+# parameters whose values may contain commas
+SPACED = ("layers", "guide", "weights", "flow_weights", "music", "cuts", "mask")
 
 
 def sweep(argv: list[str]) -> int:

@@ -85,7 +85,7 @@ class Animation:
             self._weights_at("layers", point),
             self._weights_at("guide", point),
         )
-        self._constant = numbers if ("finish", "strength") in self.tracks else with_effort(numbers)
+        self._constant = numbers if ("finish", "strength") in self.tracks else _with_effort(numbers)
         return self._constant
 
     @property
@@ -126,7 +126,7 @@ class Animation:
 DEFAULT = Recipe()
 
 
-def with_effort(numbers: FrameNumbers) -> FrameNumbers:
+def _with_effort(numbers: FrameNumbers) -> FrameNumbers:
     """Return numbers whose ascent follows the strength: a subtle dream is dreamed in fewer steps, and so faster.
 
     A layer grows with about the square root of its steps, so the rest of the strength stays a factor of the layer.

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import expressions
 from .timeline import Timeline, Values
@@ -31,12 +30,12 @@ def remap(x: Values, a: Values, b: Values, c: Values, d: Values) -> Values:
     return mix(c, d, clamp((x - a) / (b - a), np.zeros(1), np.ones(1)))
 
 
-def smoothstep(x: NDArray[Any] | float) -> NDArray[Any]:
+def smoothstep(x: Any) -> Any:
     """Rise from 0 to 1 as x goes from 0 to 1, with slope 0 at both ends: 3x² − 2x³; 0 below, 1 above.
 
-    Arrays keep their dtype.
+    Takes a number, an array or a tensor; the latter two keep their dtype.
     """
-    x = np.clip(x, 0, 1)
+    x = x.clip(0, 1) if hasattr(x, "clip") else np.clip(x, 0, 1)
     return x * x * (3 - 2 * x)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 Step = Callable[..., Tensor]
+RECORDING = threading.Lock()  # held while a graph is recorded: other threads must not use the GPU then
 
 
 class GraphCache:
@@ -62,7 +64,7 @@ def record(step: Step, pool: Any, *examples: Tensor) -> Step:
             step(*inputs)
         torch.cuda.current_stream().wait_stream(warm_up)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
+        with RECORDING, torch.cuda.graph(graph, pool=pool):
             output = step(*inputs)
 
     def replay(*arguments: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from torch import Tensor
 from ..errors import is_out_of_memory
 from ..networks.network import Network
 from ..recipe import Dream
-from . import tiles
+from . import phase, tiles
 from .cuda_graphs import GraphCache, Step
 from .gradient import normalise, regularise, shape_gradient
 from .jitter import draw_jitter, rolled, rotated, rotates
@@ -109,6 +109,8 @@ class Dreamer:
         Returns:
             L of the same shape, so that image + L is the dream; not clamped.
         """
+        if self.recipe.ascent == "phase":
+            return self._ascend_phases(image, iterations, on_octave)
         frame = image[None]  # (1, 3, H, W)
         self._frame_pixels = max(self._frame_pixels, math.prod(image.shape[1:]))
         initial = torch.zeros_like(frame) if layer is None else layer[None]
@@ -129,6 +131,21 @@ class Dreamer:
             if on_octave is not None:
                 on_octave((base + detail)[0])
         return (initial + detail)[0]
+
+    def _ascend_phases(
+        self, image: Tensor, iterations: int | None, on_octave: Callable[[Tensor], None] | None
+    ) -> Tensor:
+        """Return the dream layer of an image (3, H, W) that keeps the magnitudes of its spectrum (see `phase`)."""
+        recipe, count = self.recipe, self.recipe.iterations if iterations is None else iterations
+        generator = torch.Generator().manual_seed(recipe.seed)
+
+        def gradient(picture: Tensor) -> Tensor:
+            return regularise(self.gradient(picture)[1], picture, picture, recipe)
+
+        dream = phase.ascend_phases(image, gradient, phase.STEPS * count, phase.RADIANS * recipe.step, generator)
+        if on_octave is not None:
+            on_octave(dream)
+        return dream - image
 
     def _octave_base(self, start: Tensor, frame: Tensor, sizes: list[tuple[int, int]], octave: int) -> Tensor:
         """Return the image that an octave ascends from: `start`, the frame with its initial layer, at that size.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,7 +34,11 @@ class Palette:
     @classmethod
     def of(cls, picture: Tensor) -> Palette:
         """Return the palette of a picture, RGB (3, H, W)."""
-        points = _chroma(picture[:, ::STRIDE, ::STRIDE]).flatten(1).double().cpu()
+        return cls._of_pixels(picture[:, ::STRIDE, ::STRIDE])
+
+    @classmethod
+    def _of_pixels(cls, picture: Tensor) -> Palette:
+        points = _chroma(picture).flatten(1).double().cpu()
         return cls(points.mean(1), torch.cov(points, correction=0) + NOISE * torch.eye(2))
 
 
@@ -49,9 +52,8 @@ def read_palette(name: str) -> Palette | None:
     if name in ("", "source"):
         return None
     if name in PALETTES:
-        colours = [[int(code[k : k + 2], 16) / 255 for k in (0, 2, 4)] for code in PALETTES[name].split()]
-        spread = np.repeat(np.repeat(np.array(colours, np.float32), STRIDE, 0)[None], STRIDE, 0)
-        return Palette.of(torch.from_numpy(spread).permute(2, 0, 1))
+        colours = torch.tensor([tuple(bytes.fromhex(code)) for code in PALETTES[name].split()]) / 255
+        return Palette._of_pixels(colours.T[:, None])
     if not Path(name).exists():
         raise RecipeError(f"--palette {name} is no picture and no palette: take a file, or {', '.join(PALETTES)}")
     with open_source(name) as source:

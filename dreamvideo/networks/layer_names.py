@@ -1,4 +1,4 @@
-"""Layer names: the aliases of two well-known networks, and suggestions for a name that does not exist."""
+"""Layer names: the aliases of well-known networks, and suggestions for a name that does not exist."""
 
 from __future__ import annotations
 
@@ -35,7 +35,27 @@ _BRANCHES = {  # torchvision's branch3 has a 3×3 kernel where the paper has 5×
 }
 _BLOCKS = ["3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"]
 _CAFFE = {f"inception_{b}/{part}": f"inception{b}{path}" for b in _BLOCKS for part, path in _BRANCHES.items()}
-ALIASES = {"inception_v3": _KERAS, "googlenet": _TRUNK | _CAFFE}  # network → {alias: torchvision's name}
+
+
+def _vgg(*convolutions: int) -> dict[str, str]:
+    """Return Caffe's names of a VGG's layers, by the convolutions of each block; conv3_2 is block 3's second."""
+    names, at = {}, 0
+    for block, count in enumerate(convolutions, 1):
+        for number in range(1, count + 1):
+            names[f"conv{block}_{number}"] = f"features.{at + 1}"  # the rectifier's output
+            at += 2
+        names[f"pool{block}"] = f"features.{at}"
+        at += 1
+    return names
+
+
+ALIASES = {  # network → {alias: torchvision's name}
+    "inception_v3": _KERAS,
+    "googlenet": _TRUNK | _CAFFE,
+    "vgg16": _vgg(2, 2, 3, 3, 3),
+    "vgg19": _vgg(2, 2, 4, 4, 4),
+    "vgg16-hed": _vgg(2, 2, 3, 3, 3),
+}
 
 
 def check_layers(network: str, layers: Iterable[str], known: list[str]) -> None:

@@ -56,6 +56,24 @@ def stock(name: str) -> Stock:
     return Stock(name, lambda: _split_norms(build()), leaves, layers.get_notrace_functions())
 
 
+def stage(name: str, reduction: int) -> str:
+    """Return the deepest stage of a network whose maps are at most `reduction` times smaller than the picture.
+
+    Empty where timm knows of none that can be dreamed with.
+
+    Raises:
+        ModelError: as for `stock`.
+    """
+    kind = stock(name)
+    model: Any = kind.on_meta()
+    stages = [about for about in getattr(model, "feature_info", None) or [] if about["reduction"] <= reduction]
+    for about in reversed(stages):
+        with contextlib.suppress(ModelError):  # it is no layer, or no map over the picture
+            plan_truncation(kind, [about["module"]])
+            return str(about["module"])
+    return ""
+
+
 def _library() -> Any:
     try:
         import timm as library

@@ -57,15 +57,29 @@ def stock(name: str) -> Stock:
 
 
 def _download(kind: Stock, published: Any) -> nn.Module:
+    remedy = f"bring the file yourself with --weights FILE.pth, or use the embedded network with --model {EMBEDDED}"
+    return _loaded(kind, published_weights(kind.name, published, remedy), published.url)
+
+
+def published_weights(name: str, published: Any, remedy: str) -> dict[str, Tensor]:
+    """Return the state dict that torchvision publishes for a network: downloaded once, then read from its cache.
+
+    Args:
+        name: of the network, for the error.
+        published: torchvision's entry of these weights.
+        remedy: what to do where it cannot be downloaded, for the error.
+
+    Raises:
+        ModelError: the weights cannot be downloaded, or are not what was published.
+    """
     try:
-        state = published.get_state_dict(progress=False, check_hash=True, weights_only=True)
+        state: dict[str, Tensor] = published.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except Exception as error:  # no network, a bad checksum, or a file in the cache that holds more than tensors
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModelError(
-            f"the weights of {kind.name} could not be downloaded from {published.url} ({reason}): bring the file "
-            f"yourself with --weights FILE.pth, or use the embedded network with --model {EMBEDDED}"
+            f"the weights of {name} could not be downloaded from {published.url} ({reason}): {remedy}"
         ) from error
-    return _loaded(kind, state, published.url)
+    return state
 
 
 def _with_own_weights(kind: Stock, weights: str, offered: list[str]) -> nn.Module:

@@ -48,7 +48,10 @@ class Network:
     """Which network dreams, which of its layers, and which guides it follows."""
 
     model: Annotated[
-        str, Param("network that dreams: efficientnet-lite0 or -lite2 (built in), a torchvision model or timm:NAME")
+        str,
+        Param(
+            "network that dreams: efficientnet-lite0 or -lite2 (built in), a torchvision model, vgg16-hed or timm:NAME"
+        ),
     ] = "efficientnet-lite0"
     weights: Annotated[
         str,
@@ -91,6 +94,13 @@ class Dream:
     octave_scale: Annotated[
         float, Param("size ratio from one octave to the next: 1.4 = each is 40 % larger", 1.01, 4, curve=True)
     ] = 1.4
+    ascent: Annotated[
+        Literal["pixels", "phase"],
+        Param(
+            "what the gradient ascent moves: the pixels, or the phases of a still's Fourier spectrum, whose magnitudes "
+            "it keeps"
+        ),
+    ] = "pixels"
     iterations: Annotated[
         int,
         Param("ascent steps per octave of a new dream (a still, or the first frame of a shot)", 0, 10_000, curve=True),
@@ -118,7 +128,7 @@ class Dream:
     colors: Annotated[
         Union[float, Literal["natural", "rainbow", "rgb"]],
         Param("colours of the dream: 0 or natural = as in photos, 1 or rainbow = every channel by itself (rgb)", 0, 1),
-    ] = 0.0
+    ] = 0.1
     tv: Annotated[
         float,
         Param("smoothness: weight of the total variation penalty; 0 = none, 0.5 = as if painted", 0, 100, curve=True),
@@ -147,9 +157,16 @@ class Temporal:
     """How the dream is carried from frame to frame."""
 
     flow: Annotated[
-        Literal["dis", "variational", "none"],
-        Param("optical flow that moves the dream: dis, variational (slower, better on grain) or none (frames alone)"),
+        Literal["dis", "variational", "raft", "raft-small", "none"],
+        Param(
+            "optical flow that moves the dream: dis, variational (slower, better on grain), raft or raft-small "
+            "(networks, for a GPU) or none (frames alone)"
+        ),
     ] = "dis"
+    flow_weights: Annotated[
+        str,
+        Param("weights of raft: a .pth or .safetensors file, or a name like C_T_SKHT_K_V2 (empty: latest)", file=True),
+    ] = ""
     cuts: Annotated[
         str,
         Param(
@@ -183,10 +200,10 @@ class Temporal:
             10_000,
             curve=True,
         ),
-    ] = 4
+    ] = 3
     refine_step: Annotated[
         float, Param("step of carried frames, relative to --step; 0 = none, 1 = the same step", 0, 1, curve=True)
-    ] = 0.2
+    ] = 0.1
 
 
 @dataclass(frozen=True)

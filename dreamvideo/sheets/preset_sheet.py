@@ -8,7 +8,7 @@ from pathlib import Path
 from ..curves.animate import follows_sound
 from ..jobs.events import Event, ignore
 from ..media.pixels import to_8bit
-from ..networks.efficientnet_lite import VARIANTS
+from ..networks.embedded import VARIANTS
 from ..recipe import Recipe, files, preset_tables
 from .cells import SheetFrame, dream_cells, make_sheet
 from .contact_sheet import Cell, Sheet

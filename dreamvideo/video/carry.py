@@ -34,6 +34,7 @@ SAME = 1e-6  # share of an objective below which it counts as unchanged
 FEEDBACK_TINT = 0.5  # `strength.TINT` of a feedback dream, where the layer's mean is the picture's light
 NEED = 8.0  # iterations of a frame that is all disoccluded, as a multiple of the usual
 FEWEST, MOST = 0.5, 2.0  # range of the iterations, as a multiple of the usual
+MORPH = 2.0  # step of a dream that always moves, as a multiple of the recipe's step for carried frames
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,10 @@ def warp_state(state: State, image: Tensor, motion: Motion, temporal: Temporal, 
 def effort(carried: State, step: float, temporal: Temporal) -> tuple[int, int, Tensor]:
     """Return how much ascent a frame gets: iterations per octave and of the finest, and every pixel's step (1, H, W).
 
-    Converged areas get a step as gentle as the strength control allows, disoccluded ones a larger one. The more of
-    either, the more iterations: many small steps, each at another jitter, shake the dream less than few large ones. In
-    converged areas they do not: there the finest octave, half of the work, takes half as many, each twice as long.
+    Converged areas get a step as gentle as the strength control allows, disoccluded ones a larger one. Where the
+    recipe's step for carried frames does not suffice, or much is disoccluded, there are more iterations, and no larger
+    steps: many small ones, each at another jitter, shake the dream less than few large ones. Where all is converged,
+    the finest octave, half of the work, takes half as many, each twice as long.
     """
     control, disoccluded = carried.control, 1 - carried.convergence
     gain = max(control.step_gain * control.demand, temporal.morph)
@@ -136,7 +138,7 @@ def effort(carried: State, step: float, temporal: Temporal) -> tuple[int, int, T
     need = min(max(FEWEST, gain, NEED * share), MOST)
     still = gain == 0 and share < STILL
     iterations = 0 if still else max(round(temporal.refine * need), min(temporal.refine, 1))
-    gentle = step * temporal.refine_step * gain
+    gentle = step * temporal.refine_step * max(min(gain, 1.0), MORPH * temporal.morph)
     most = min(DISOCCLUDED_STEP * temporal.refine * MOST / max(iterations, 1), LARGEST_STEP)
     full = step * most * max(control.demand, CALM)
     finest = iterations if need > 1 else -(-iterations // 2)

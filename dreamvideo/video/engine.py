@@ -30,6 +30,7 @@ from .camera import CameraPath
 from .carry import is_zero, settle, start_feedback, start_frame
 from .frame_objective import FrameObjective
 from .outpaint import Outpainter
+from .raft import pick_methods
 from .shots import Rule, shot_rule
 from .state import State, TrackerState
 from .tracker import TrackedFrame, Tracker
@@ -51,6 +52,7 @@ class Engine:
         animation: the recipe over time.
         mask: where the dream shows; None for everywhere.
         palette: the colours that the dream takes on; None for its own.
+        flow_methods: for the flow, and for checking it.
         base_memory: bytes that are taken beside the memory budget.
 
     Raises:
@@ -62,8 +64,8 @@ class Engine:
         network = recipe.network
         self.timeline = timeline or _moment(recipe)
         self._moves_camera = timeline is not None
-        self._take(recipe)
         self.device = pick_device(network.device)
+        self._take(recipe)
         precision = PRECISIONS[pick_precision(network, self.device)]
         loaded = load_network(network.model, self._objective.layers, network.weights, precision)
         self.network = loaded.to(self.device)
@@ -90,6 +92,7 @@ class Engine:
         self.recipe, self.animation = recipe, Animation(recipe, self.timeline)
         self._objective = FrameObjective(recipe.network, self.animation)
         self.mask, self.palette = self.new_mask(), read_palette(recipe.finish.palette)
+        self.flow_methods = pick_methods(recipe.temporal, self.device)
         cuts = recipe.temporal.cuts if recipe.temporal.flow != "none" else "none"
         self._shots = shot_rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
 
@@ -140,7 +143,8 @@ class Engine:
             tracking: where tracking stood after the frame before the first; None where nothing is known of it.
             shots: marks the frames with which shots begin; by the recipe if None.
         """
-        return Tracker(self.animation, shots or self._shots, self.camera_path, self.mask, tracking).track(frames)
+        rule = shots or self._shots
+        return Tracker(self.animation, rule, self.camera_path, self.mask, self.flow_methods, tracking).track(frames)
 
     def dream(
         self, tracked: TrackedFrame, state: State | None, on_octave: OnOctave | None = None

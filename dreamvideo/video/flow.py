@@ -19,6 +19,7 @@ from torch import Tensor
 from ..media.pixels import Field, Gray, to_device
 
 Method = Callable[[Gray, Gray], Field]  # (current, previous) → flow (H, W, 2)
+Methods = tuple[Method, Method]  # for the flow, and for checking it
 BLOCK_CHANGE, MEAN_CHANGE = 2.0, 0.3  # 8-bit levels by which any 8×8 block, and the mean, of a repeat may differ
 FINEST_SIDE = 300  # px; DIS searches down to the pyramid level whose short side is at least this
 LEAST_SIDE = 16  # px; DIS takes no smaller pictures
@@ -94,7 +95,7 @@ def variational(current: Gray, previous: Gray) -> Field:
     return flow
 
 
-METHODS: dict[str, tuple[Method, Method]] = {  # by the name in the recipe: for the flow, and for checking it
+METHODS: dict[str, Methods] = {  # by the name in the recipe; those with weights are in `raft`
     "dis": (dis, coarse_dis),
     "variational": (variational, coarse_dis),
 }

@@ -15,7 +15,7 @@ from ..media.readers.frame import Frame
 from ..recipe import Temporal
 from . import camera, flow
 from .camera import CameraPath
-from .flow import Motion
+from .flow import Methods, Motion
 from .shots import Rule
 from .state import START, TrackerState
 
@@ -60,6 +60,7 @@ class Tracker:
         shots: marks the frames with which shots begin (see `shots`).
         camera_path: makes the camera's path over pictures of a width and height; None where the camera rests.
         mask: where the dream shows; None for everywhere.
+        flow_methods: for the flow, and for checking it.
         state: where tracking stood after the frame before the first; None where nothing is known of it.
     """
 
@@ -69,8 +70,10 @@ class Tracker:
         shots: Rule,
         camera_path: Callable[[int, int], CameraPath | None],
         mask: Mask | None,
+        flow_methods: Methods,
         state: TrackerState | None = None,
     ):
+        self._flow_methods = flow_methods
         self._animation, self._shots, self._mask = animation, shots, mask
         self._camera_path, self._has_path = camera_path, False
         self._path: CameraPath | None = None
@@ -112,7 +115,7 @@ class Tracker:
 
     def _measured(self, luma: Gray, before: Gray, temporal: Temporal) -> Motion | None:
         """Return the film's own motion from the frame before; None where the flow suddenly breaks down: a cut."""
-        motion = flow.estimate_motion(luma, before, *flow.METHODS[temporal.flow])
+        motion = flow.estimate_motion(luma, before, *self._flow_methods)
         is_confident = bool(motion.confidence.numpy().mean() >= CUT_CONFIDENCE)
         is_cut = not is_confident and self._was_confident and temporal.cuts == "auto"  # a whip pan is no row of cuts
         self._was_confident = is_confident

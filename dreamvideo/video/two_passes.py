@@ -53,7 +53,7 @@ def _dreamed_backwards(stretch: Sequence[TrackedFrame], engine: Engine) -> Itera
     for tracked in reversed(stretch):
         motion, repeats = None, later is not None and later.repeats
         if later is not None and not repeats:
-            back = flow.estimate_motion(tracked.luma, later.luma, *flow.METHODS[engine.recipe.temporal.flow])
+            back = flow.estimate_motion(tracked.luma, later.luma, *engine.flow_methods)
             motion = seen_motion(back, tracked.path, tracked.frame.index, later.frame.index)
         *_, state = engine.carry(replace(tracked, motion=motion, repeats=repeats), state)
         yield state.layer

@@ -144,8 +144,7 @@ class FilmLoop:
         if before is None:
             return TrackedFrame(frame, luma, numbers)
         last = luma_8bit(self._pixels(before))
-        method = self._engine.recipe.temporal.flow
-        motion = flow.estimate_motion(luma, last, *flow.METHODS["dis" if method == "none" else method])
+        motion = flow.estimate_motion(luma, last, *self._engine.flow_methods)
         return TrackedFrame(frame, luma, numbers, seen_motion(motion, self._path, index, before), path=self._path)
 
     def ahead(self, engine: Engine) -> None:

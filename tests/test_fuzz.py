@@ -359,7 +359,7 @@ def test_the_command_line(argv: list[str]) -> None:
 def _valid(kind: Any, param: parameters.Param, key: str) -> st.SearchStrategy[Any]:
     texts = {
         "layers": GOOD_LAYERS, "guide": GOOD_LAYERS, "start": words("", "0.5", "0:01.25"), "end": words("", "2:00"),
-        "fps": words("", "24", "30000/1001", "23.976"),
+        "fps": words("", "24", "30000/1001", "23.976"), "background": words("black", "#ff8800", "rgb(1, 2, 3)"),
     }  # fmt: skip
     if kind is str:
         return texts.get(key, st.text(max_size=20).filter(lambda text: "\0" not in text))

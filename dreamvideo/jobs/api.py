@@ -24,7 +24,7 @@ from .loop_job import dream_loop, loop_so_far
 from .plan import Plan, Request
 from .resume import new_plan, settle_plan
 from .run_folder import RunFolder, run_folder
-from .setup import Setup, selection_of, set_up
+from .setup import Setup, selection_for, set_up
 from .still import render_still
 from .tasks import frame_to_dream_again, missing_tasks
 
@@ -132,7 +132,7 @@ def assemble_now(folder: str | Path, *, overwrite: bool = False, on_event: Liste
     """
     plan = Plan.read(Path(folder) / "plan.json")
     recipe = plan.recipe()
-    with open_source(plan.source, selection_of(recipe.clip)) as opened:
+    with open_source(plan.source, selection_for(recipe, plan.output)) as opened:
         setup = set_up(opened.info, recipe, plan.output, Path(plan.audio_cache))
         so_far = loop_so_far if recipe.camera.loop else assemble_part
         try:
@@ -152,7 +152,7 @@ def _render(where: Path, wanted: Request, options: RunOptions) -> Result:
     side_outputs.check_not_input(wanted.output, wanted.recipe)
     if wanted.recipe.camera.loop:  # every frame needs all others
         options = replace(options, executor=Inline())
-    with open_source(wanted.source, selection_of(wanted.recipe.clip)) as opened:
+    with open_source(wanted.source, selection_for(wanted.recipe, wanted.output)) as opened:
         if opened.info.kind == "still" and not makes_film(wanted.recipe, wanted.output):
             return render_still(opened, wanted, options.control)
         with closing(RunFolder(where)) as folder:
@@ -171,6 +171,8 @@ def _render_film(folder: RunFolder, wanted: Request, options: RunOptions, opened
     plan = settle_plan(folder, fresh, options.since, opened, setup, options.control)
     if plan is None:
         return Result(wanted.output, 0, setup.info.count, True)
+    for notice in opened.notices:  # which come up while the source is read for its shots
+        options.control.on_event(Event(0, plan.count, notice))
     result = _dream(folder, plan, options, opened, setup, reported)
     if not (result.stopped or options.keep_work):
         folder.remove()
@@ -186,7 +188,7 @@ def _try_outputs(wanted: Request, setup: Setup, folder: RunFolder, restart: bool
     overwrite = wanted.overwrite or folder.assembling
     if wanted.save_octaves:
         own = restart or folder.plan is not None  # octaves that exist are this render's own
-        side_outputs.octave_saver(wanted.save_octaves, setup.info.number, wanted.overwrite or own)
+        side_outputs.octave_saver(wanted.save_octaves, setup.info, wanted.overwrite or own)
     with side_outputs.open_outputs(wanted.output, wanted.layer_out, setup, overwrite, folder.path) as (sink, _):
         return sink.useful_depth, list(sink.notices)
 

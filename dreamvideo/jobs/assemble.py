@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import DreamError, SinkError, SourceError
 from ..media.atomic import flush_to_disk
+from ..media.info import Info
 from ..media.paths import frame_path, frame_pattern, takes_frames
 from ..media.pixels import Pixels, to_tensor
 from ..media.readers.frame import Frame, Source
@@ -40,8 +41,8 @@ def assemble(
     setup = replace(setup, info=replace(setup.info, count=plan.count))
     with open_output(folder, plan, setup) as (sink, watch):
         writer = FlashLimitedWriter(sink, setup, plan.count, control.on_event)
-        source = iter(watch(opened)) if plan.layer_out else None
-        with closing(_checked(_pictures(folder.segments(), plan), source, plan)) as pictures:
+        source = iter(watch(opened)) if plan.layer_out or setup.info.alpha else None
+        with closing(_checked(_pictures(folder.segments(), plan), source, setup)) as pictures:
             for pixels in pictures:
                 writer.write(to_tensor(pixels))
                 if control.stop():
@@ -69,17 +70,17 @@ def commit_output(sink: Sink, folder: RunFolder, plan: Plan, setup: Setup) -> No
     folder.assembling = True
     sink.commit(whole=True)
     for path in filter(None, (plan.output, plan.layer_out)):
-        _flush(path, setup.info.number, sink.count)
+        _flush(path, setup.info, sink.count)
     folder.assembling = False
 
 
-def _flush(output: str, number: int, count: int) -> None:
+def _flush(output: str, info: Info, count: int) -> None:
     """Wait until an output (see `_files_of`) and its names are on the disk.
 
     Raises:
         SinkError: the disk reports an error.
     """
-    files = _files_of(output, number, count)
+    files = _files_of(output, info, count)
     try:
         for file in files:
             flush_to_disk(file)
@@ -90,18 +91,18 @@ def _flush(output: str, number: int, count: int) -> None:
         flush_to_disk(files[0].parent)
 
 
-def _files_of(output: str, number: int, count: int) -> list[Path]:
+def _files_of(output: str, info: Info, count: int) -> list[Path]:
     """Return the files that an output consists of.
 
     Args:
         output: as for `dream_video`.
-        number: of its first frame.
+        info: of the source, whose frames have numbers.
         count: of its frames.
     """
     if not takes_frames(output):
         return [Path(output)]
     pattern = Path(frame_pattern(output))
-    return [frame_path(pattern, number + k) for k in range(count)]
+    return [frame_path(pattern, info.frame_number(k)) for k in range(count)]
 
 
 def report_notices(sink: Sink, reported: list[str], on_event: Listener) -> None:
@@ -121,10 +122,11 @@ def assemble_part(
     count = segments[-1].stop
     name = partial_name(plan.output)
     setup = replace(setup, info=replace(setup.info, count=count, cut=True))
-    with side_outputs.open_outputs(name, "", setup, overwrite, comment=plan.comment) as (sink, _):
+    with side_outputs.open_outputs(name, "", setup, overwrite, comment=plan.comment) as (sink, watch):
         report_notices(sink, [], on_event)
         writer = FlashLimitedWriter(sink, setup, count, on_event)
-        with closing(_pictures(segments, plan, opened)) as pictures:
+        source = iter(watch(opened)) if setup.info.alpha else None
+        with closing(_checked(_pictures(segments, plan, opened), source, setup)) as pictures:
             for pixels in pictures:
                 writer.write(to_tensor(pixels))
         writer.finish()
@@ -141,15 +143,16 @@ def partial_name(output: str) -> str:
     return str(where.with_name(f"{where.stem}.partial{where.suffix}"))
 
 
-def _checked(pictures: Iterable[Pixels], source: Iterator[Frame] | None, plan: Plan) -> Generator[Pixels]:
-    """Yield pictures; if there is a source, draw its frame for each, which the dream's layer is made from.
+def _checked(pictures: Iterable[Pixels], source: Iterator[Frame] | None, setup: Setup) -> Generator[Pixels]:
+    """Yield pictures; if there is a source, draw its frame for each: the dream's layer is made from it,
+    and its alpha kept.
 
     Raises:
         SourceError: the source has fewer frames.
     """
     for count, pixels in enumerate(pictures):
-        if source is not None and next(source, None) is None:
-            raise SourceError(f"{plan.source} ends before frame {count}: has it been changed?")
+        if source is not None and next(source, None) is None and count < setup.source_frames:
+            raise SourceError(f"{setup.info.path} ends before frame {count}: has it been changed?")
         yield pixels
 
 

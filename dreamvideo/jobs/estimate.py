@@ -25,7 +25,7 @@ from ..video import carry
 from ..video.engine import Engine
 from ..video.process_settings import configure_process
 from . import side_outputs
-from .setup import Setup, selection_of, set_up
+from .setup import Setup, selection_for, set_up
 
 PROBE = 1_000_000  # px at most of the frame on which a gradient is timed
 REPEATS = 3  # times that it is timed; the fastest counts
@@ -110,7 +110,7 @@ def estimate(source: str, output: str, recipe: Recipe, overwrite: bool = False) 
         DreamError: as `dream_video` would.
     """
     side_outputs.check_not_input(output, recipe)
-    with open_source(source, selection_of(recipe.clip)) as opened:
+    with open_source(source, selection_for(recipe, output)) as opened:
         setup = set_up(opened.info, recipe, output)
         info = setup.info
         suffix = Path(output).suffix.lower()

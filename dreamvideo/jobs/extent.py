@@ -90,7 +90,7 @@ def film_of_still(source: Info, recipe: Recipe, song: Song | None) -> Extent:
     if recipe.camera.then_zoom and not recipe.clip.seconds:
         recipe = recipe.set(f"clip.seconds={float(seconds)}")
     recipe = recipe.set("camera.then_zoom=0.0")  # all of it goes on from the still: that is no tail
-    return Extent(replace(source, kind="sequence", count=count, number=1), recipe, source.count)
+    return Extent(replace(source, kind="sequence", count=count, numbers=(1,)), recipe, source.count)
 
 
 def film(source: Info, recipe: Recipe, song: Song | None) -> Extent:

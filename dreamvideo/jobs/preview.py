@@ -25,7 +25,7 @@ from ..video.state import State
 from . import side_outputs
 from .events import Event, Listener, Result, ignore, report
 from .plan import Request
-from .setup import Setup, selection_of, set_up
+from .setup import Setup, selection_for, set_up
 
 SaveOctave = Callable[[int, Tensor], None]
 
@@ -60,7 +60,7 @@ def preview(
         str(source), str(output), recipe or Recipe(), overwrite, str(layer_out), str(save_octaves), audio_cache
     )
     side_outputs.check_not_input(wanted.output, wanted.recipe)
-    with open_source(wanted.source, selection_of(wanted.recipe.clip)) as whole:
+    with open_source(wanted.source, selection_for(wanted.recipe, wanted.output, one_picture=False)) as whole:
         info = whole.info
     setup = _set_up(info, wanted)
     moment = _find(at, info, setup, wanted)
@@ -134,9 +134,9 @@ def _open(
         The output, the frames to dream, and what saves the octaves of the last of them, if that is wanted.
     """
     octaves = _octave_saver(wanted, info, moment)
-    still = replace(setup, info=as_still(info))
+    still, shown = replace(setup, info=as_still(info)), replace(wanted.recipe, clip=moment.clip)
     with (
-        open_source(wanted.source, selection_of(moment.clip)) as opened,
+        open_source(wanted.source, selection_for(shown, wanted.output, one_picture=False)) as opened,
         side_outputs.open_outputs(wanted.output, wanted.layer_out, still, wanted.overwrite) as (sink, watch),
     ):
         frames = (
@@ -150,7 +150,7 @@ def _octave_saver(wanted: Request, info: Info, moment: _Moment) -> SaveOctave | 
     """Return what saves the octaves of the frame that is shown, but not of those before it."""
     if not wanted.save_octaves:
         return None
-    save = side_outputs.octave_saver(wanted.save_octaves, info.number, wanted.overwrite)
+    save = side_outputs.octave_saver(wanted.save_octaves, info, wanted.overwrite)
     return lambda number, dream: save(number, dream) if number == moment.index else None
 
 

@@ -13,12 +13,14 @@ from ..curves.timeline import Sound, Timeline
 from ..errors import RecipeError
 from ..finish import mask
 from ..media.info import Info
+from ..media.paths import STILLS, takes_frames
 from ..media.readers.frame import DEFAULT_RATE, Frame
 from ..media.readers.selection import Selection
 from ..media.readers.source import open_source
 from ..media.synced_reader import SyncedReader
-from ..media.writers.codecs import EncoderOptions
-from ..recipe import SOURCE_MUSIC, Clip, Encoding, Recipe, parse_rate, parse_time
+from ..media.writers.codecs import EncoderOptions, holds_alpha
+from ..recipe import SOURCE_MUSIC, Clip, Encoding, Recipe, parse_colour, parse_rate, parse_time
+from ..video import camera
 from .extent import Extent, extent_of, song_of
 
 PLOT_SECONDS = Fraction(10)  # drawn of a recipe that belongs to nothing that has a length
@@ -66,9 +68,36 @@ def selection_of(clip: Clip) -> Selection:
     """Return the part of a source that a recipe asks for, as `open_source` takes it.
 
     Raises:
-        RecipeError: a time or rate that cannot be read.
+        RecipeError: a time, rate or colour that cannot be read.
     """
-    return Selection(parse_time(clip.start) or Fraction(0), parse_time(clip.end), parse_rate(clip.fps), clip.size)
+    return Selection(
+        parse_time(clip.start) or Fraction(0), parse_time(clip.end), parse_rate(clip.fps), clip.size, clip.stream,
+        clip.deinterlace != "off", parse_colour(clip.background),
+    )  # fmt: skip
+
+
+def selection_for(recipe: Recipe, output: str, one_picture: bool | None = None) -> Selection:
+    """Return the part of a source that is rendered into an output: with alpha and pixels of the shape it can hold.
+
+    Args:
+        recipe: of the render.
+        output: as for `dream_video`.
+        one_picture: whether of an animation only the first picture is rendered; None for what the output's name says.
+
+    Raises:
+        RecipeError: a time, rate or colour that cannot be read.
+    """
+    selection, suffix = selection_of(recipe.clip), Path(output).suffix.lower()
+    many = takes_frames(output)
+    # a camera that moves shows other pixels than those that the alpha channel belongs to
+    moves = recipe.camera.loop or bool(recipe.camera.then_zoom) or not camera.is_still(recipe)
+    keeps_alpha = not moves and holds_alpha(output, encoder_options(recipe.encoding))
+    return replace(
+        selection,
+        background=None if keeps_alpha else selection.background,
+        square=many or suffix in (*STILLS, ".gif"),
+        one_picture=suffix in STILLS and suffix != ".webp" and not many if one_picture is None else one_picture,
+    )
 
 
 def encoder_options(encoding: Encoding) -> EncoderOptions:

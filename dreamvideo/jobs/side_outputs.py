@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from ..errors import SinkError
 from ..finish.blend import alpha_layer
+from ..media.info import Info
 from ..media.paths import PATTERN, frame_pattern, holds_frames, sequence_files, takes_frames
 from ..media.pixels import Pixels, quantise, to_tensor
 from ..media.readers.frame import Frame
@@ -42,24 +46,65 @@ def open_outputs(
 
     Yields:
         A sink for the dreamed pictures, and a function through which the source's frames have to pass before they are
-        dreamed, so that the layer can be made from them.
+        dreamed, so that the layer can be made from them, and the alpha channel be kept.
 
     Raises:
         SinkError: see `open_sink`; or the source has no frames that the layer could lie over.
     """
     info, recipe = setup.info, setup.recipe
     comment = comment or recipe.to_toml()
-    if not layer:
-        with open_sink(output, info, encoder_options(recipe.encoding), comment, overwrite, scratch=scratch) as sink:
-            yield sink, lambda frames: frames
-        return
-    _check_layer(output, layer, setup)
-    with (
-        open_sink(output, info, encoder_options(recipe.encoding), comment, overwrite, scratch=scratch) as sink,
-        open_sink(layer, info, None, comment, overwrite, alpha=True, scratch=scratch) as beside,
-    ):
-        both = LayeredSink(sink, beside, latest=info.kind == "still")
-        yield both, both.watch
+    if layer:
+        _check_layer(output, layer, setup)
+    latest = info.kind == "still"
+    with ExitStack() as stack:
+        sink: Sink = stack.enter_context(
+            open_sink(output, info, encoder_options(recipe.encoding), comment, overwrite, scratch=scratch)
+        )
+        watches = list[Watch]()
+        if info.alpha:
+            sink = with_alpha = AlphaSink(sink, latest)
+            watches.append(with_alpha.watch)
+        if layer:
+            beside = stack.enter_context(open_sink(layer, info, None, comment, overwrite, layer=True, scratch=scratch))
+            sink = layered = LayeredSink(sink, beside, latest)
+            watches.append(layered.watch)
+        yield sink, lambda frames: functools.reduce(lambda watched, watch: watch(watched), watches, frames)
+
+
+class AlphaSink:
+    """A sink for dreamed pictures that gives them the alpha channels of the source's frames (see `Sink`).
+
+    Args:
+        sink: takes the pictures with alpha.
+        latest: whether a single picture is written, that of the latest frame; else one for every frame.
+    """
+
+    def __init__(self, sink: Sink, latest: bool):
+        self.path, self.notices, self.useful_depth, self.count = sink.path, sink.notices, sink.useful_depth, 0
+        self._sink = sink
+        self._alphas: deque[Pixels | None] = deque(maxlen=1 if latest else None)
+        self._last: Pixels | None = None
+
+    def watch(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Yield frames, and keep the alpha of each until its picture is written."""
+        for frame in frames:
+            self._alphas.append(frame.alpha)
+            yield frame
+
+    def write(self, image: Tensor) -> None:
+        """Take the next picture; after the source's last frame, that one's alpha stays."""
+        self._last = self._alphas.popleft() if self._alphas else self._last
+        assert self._last is not None
+        alpha = torch.from_numpy(self._last.astype(np.float32) / np.iinfo(self._last.dtype).max).to(image.device)
+        self._sink.write(torch.cat([image, alpha[None]]))
+        self.count += 1
+
+    def commit(self, whole: bool) -> None:
+        """Complete the output."""
+        self._sink.commit(whole)
+
+    def discard(self) -> None:
+        """Do nothing: whoever opened the sink discards it."""
 
 
 class LayeredSink:
@@ -135,12 +180,12 @@ def _would_replace(path: str, pattern: Path) -> bool:
     return any(f.parent.resolve() == pattern.parent.resolve() and written.fullmatch(f.name) for f in files)
 
 
-def octave_saver(folder: str, number: int, overwrite: bool) -> Callable[[int, Tensor], None]:
+def octave_saver(folder: str, info: Info, overwrite: bool) -> Callable[[int, Tensor], None]:
     """Return a function that saves the dream of an octave as a picture, named by frame and size: 00001-384x216.png.
 
     Args:
         folder: created if it does not exist.
-        number: of the first frame.
+        info: of the source, whose frames have numbers.
         overwrite: whether octaves that are there already may be replaced.
 
     Raises:
@@ -157,6 +202,6 @@ def octave_saver(folder: str, number: int, overwrite: bool) -> Callable[[int, Te
 
     def save(index: int, dream: Tensor) -> None:
         height, width = dream.shape[-2:]
-        save_picture(where / f"{number + index:05d}-{width}x{height}.png", quantise(dream, 8))
+        save_picture(where / f"{info.frame_number(index):05d}-{width}x{height}.png", quantise(dream, 8))
 
     return save

@@ -32,7 +32,7 @@ def render_still(opened: Source, wanted: Request, control: Control) -> Result:
     setup = set_up(opened.info, wanted.recipe, wanted.output)
     octaves = None
     if wanted.save_octaves:
-        octaves = side_outputs.octave_saver(wanted.save_octaves, setup.info.number, wanted.overwrite)
+        octaves = side_outputs.octave_saver(wanted.save_octaves, setup.info, wanted.overwrite)
     with side_outputs.open_outputs(wanted.output, wanted.layer_out, setup, wanted.overwrite) as (sink, watch):
         for notice in (*opened.info.notices, *setup.notices, *sink.notices):
             control.on_event(Event(0, 1, notice))
@@ -44,6 +44,8 @@ def render_still(opened: Source, wanted: Request, control: Control) -> Result:
         if picture is None:
             raise SourceError(f"{opened.info.path} cannot be decoded: is it complete?")
         report(engine.dreamer.notices, control.on_event, 0, 1)
+        for notice in opened.notices:
+            control.on_event(Event(0, 1, notice))
         sink.write(picture)
         sink.commit(whole=True)
     control.on_event(Event(1, 1))

@@ -25,7 +25,7 @@ from .checkpoint import SaveTimer
 from .fingerprint import digest_or_empty
 from .plan import Plan
 from .run_folder import UNFINISHED, Segment
-from .setup import Setup, selection_of, set_up
+from .setup import Setup, selection_for, set_up
 from .tasks import Task
 
 CHECKSUM_ROWS = 8  # of a source frame, every so many rows go into its checksum
@@ -113,7 +113,7 @@ class Worker:
         if self._built is None or self._built[0] != part.first:
             self._built = None
             recipe = self.plan.recipe(index)
-            with open_source(self.plan.source, selection_of(recipe.clip)) as opened:
+            with open_source(self.plan.source, selection_for(recipe, self.plan.output)) as opened:
                 setup = set_up(opened.info, recipe, self.plan.output, Path(self.plan.audio_cache))
             engine = Engine(self.plan.settled(setup.recipe), setup.timeline, self.plan.memory_budget)
             self._built = part.first, setup, engine
@@ -123,11 +123,11 @@ class Worker:
         """Return what saves the dream of every octave, if that is asked for."""
         if not self.plan.save_octaves:
             return None
-        return side_outputs.octave_saver(self.plan.save_octaves, setup.info.number, overwrite=True)
+        return side_outputs.octave_saver(self.plan.save_octaves, setup.info, overwrite=True)
 
     def _frames(self, setup: Setup, first: int) -> Generator[Frame]:
         """Yield the frames from one on, with the feedback frames after the source's end."""
-        with open_source(self.plan.source, selection_of(setup.recipe.clip)) as opened:
+        with open_source(self.plan.source, selection_for(setup.recipe, self.plan.output)) as opened:
             yield from setup.frames(self._read(opened, min(first, setup.source_frames - 1)), first)
 
     def _read(self, opened: Source, first: int) -> Iterator[Frame]:

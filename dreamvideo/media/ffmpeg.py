@@ -11,12 +11,15 @@ import functools
 import re
 import subprocess
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-QUIET = ["-hide_banner", "-nostdin", "-loglevel", "error"]
+QUIET = ["-hide_banner", "-nostdin", "-nostats"]
 MAX_HELP_BYTES = 2**18  # of an encoder's description
-LOG_PREFIX = r"\[[^][]* @ 0x[0-9a-f]+\] "  # before a message: the component that logs it, and its memory address
+# before a message: the components that log it, with their memory addresses, and its level
+LOG_PREFIX = r"(?:\[[^][]* @ 0x[0-9a-f]+\] )*(?:\[(\w+)\] )?"
+FAILURES = ("error", "fatal", "panic")  # levels of messages that say why ffmpeg failed
 LOCAL = ["-protocol_whitelist", "file,pipe"]
 SCALER_FLAGS = "lanczos+accurate_rnd+full_chroma_int+full_chroma_inp"
 
@@ -43,15 +46,21 @@ class Process:
     Args:
         args: command line after the options that all have in common.
         stdin, stdout: as for `subprocess.Popen`.
+        on_info: called with each of its informative messages, on another thread; None to have it log errors only.
 
     Raises:
         FFmpegError: it cannot be started.
     """
 
     def __init__(
-        self, args: list[str], stdin: int | None = subprocess.DEVNULL, stdout: int | None = subprocess.DEVNULL
+        self,
+        args: list[str],
+        stdin: int | None = subprocess.DEVNULL,
+        stdout: int | None = subprocess.DEVNULL,
+        on_info: Callable[[str], None] | None = None,
     ):
-        command = [_executable(), *QUIET, *args]
+        self._on_info = on_info
+        command = [_executable(), *QUIET, "-loglevel", "level+info" if on_info else "level+error", *args]
         try:
             self._process = subprocess.Popen(
                 command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, bufsize=0, start_new_session=True
@@ -65,7 +74,13 @@ class Process:
     def _read_log(self) -> None:
         assert self._process.stderr is not None
         for line in self._process.stderr:
-            self._log.append(line.decode(errors="replace").strip())
+            text = line.decode(errors="replace").strip()
+            prefix = re.match(LOG_PREFIX, text)
+            level = prefix[1] if prefix else None
+            if level in FAILURES or level is None:
+                self._log.append(text[prefix.end() :] if prefix else text)
+            elif self._on_info is not None:
+                self._on_info(text)
 
     def read(self, count: int) -> bytearray:
         """Read `count` bytes of its output, or fewer at the end."""
@@ -112,7 +127,7 @@ class Process:
     def _last_message(self) -> str:
         code = self._process.returncode
         if self._log:
-            return re.sub(LOG_PREFIX, "", self._log[-1])
+            return self._log[-1]
         return f"ffmpeg was killed by signal {-code}" if code < 0 else f"ffmpeg ended with code {code}"
 
     def __enter__(self) -> Self:
@@ -129,9 +144,9 @@ class Process:
                 pipe.close()
 
 
-def reader(args: list[str]) -> Process:
-    """Start an ffmpeg whose standard output can be read."""
-    return Process(args, stdout=subprocess.PIPE)
+def reader(args: list[str], on_info: Callable[[str], None] | None = None) -> Process:
+    """Start an ffmpeg whose standard output can be read (see `Process`)."""
+    return Process(args, stdout=subprocess.PIPE, on_info=on_info)
 
 
 def writer(args: list[str]) -> Process:

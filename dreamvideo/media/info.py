@@ -33,7 +33,10 @@ class Info:
         start: time of the first frame within the file, seconds.
         delay: seconds by which the picture starts later than the file.
         cut: whether only a part of the film is selected.
-        number: number in the file name of a sequence's first frame.
+        numbers: in the file names of a sequence's frames, if they do not follow each other; else the first one.
+        alpha: whether its frames carry an alpha channel.
+        tags: title, language and time code of the film's picture, as far as it has them.
+        resets: whether the film's clock is reset in it, as where recordings were joined.
         demuxer: FFmpeg's name of the film's format, so that FFmpeg need not guess it again from the file's name.
         song: a file whose first sound track replaces the film's own; empty to keep the film's.
         notices: facts that the user should know, one sentence each.
@@ -52,10 +55,18 @@ class Info:
     start: Fraction = Fraction(0)
     delay: Fraction = Fraction(0)
     cut: bool = False
-    number: int = 1
+    numbers: tuple[int, ...] = (1,)
+    alpha: bool = False
+    tags: tuple[tuple[str, str], ...] = ()
+    resets: bool = False
     demuxer: str = ""
     song: str = ""
     notices: tuple[str, ...] = ()
+
+    def frame_number(self, index: int) -> int:
+        """Return the number that a frame's file is named by."""
+        last = len(self.numbers) - 1
+        return self.numbers[index] if index <= last else self.numbers[last] + index - last
 
 
 def as_still(info: Info) -> Info:

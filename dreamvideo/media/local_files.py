@@ -47,11 +47,15 @@ def check_size(path: str | Path, width: int, height: int) -> None:
 
 
 @contextmanager
-def open_container(path: str) -> Iterator[Any]:
+def open_container(path: str, demuxer: str = "") -> Iterator[Any]:
     """Open a film or song as a PyAV container.
 
     FFmpeg would take `a:b.mp4` for a network address and `a%d.gif` for many files, and a playlist would make it open
     the files or addresses listed. So it is given the file already open, and may open no other.
+
+    Args:
+        path: of the file.
+        demuxer: FFmpeg's name of the file format; empty to find out.
 
     Raises:
         SourceError: it is no plain file, or a playlist.
@@ -64,7 +68,9 @@ def open_container(path: str) -> Iterator[Any]:
         if _is_playlist(file.read(HEAD_BYTES)):
             raise SourceError(f"{path} is a list of other files: give the film itself")
         file.seek(0)
-        with av.open(file, options=NO_OTHER_FILES, metadata_errors="replace", buffer_size=BUFFER_BYTES) as container:
+        with av.open(
+            file, "r", demuxer or None, options=NO_OTHER_FILES, metadata_errors="replace", buffer_size=BUFFER_BYTES
+        ) as container:
             yield container
 
 

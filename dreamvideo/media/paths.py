@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from natsort import natsorted, ns
 from ..errors import SourceError
 
 STILLS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # picture formats that are written
-PICTURES = (*STILLS, ".bmp")  # picture formats that are read
+PICTURES = (*STILLS, ".bmp", ".avif", ".heic", ".heif")  # picture formats that are read
 FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp")  # film formats that are written
 PATTERN = re.compile(r"%0?(\d{0,3})d")
 
@@ -65,10 +66,31 @@ def frame_path(pattern: Path, number: int) -> Path:
     return pattern.parent / PATTERN.sub(lambda match: f"{number:0{int(match[1] or 0)}d}", pattern.name)
 
 
-def first_number(files: list[Path]) -> int:
-    """Return the number in the first frame's name, so that output frames are numbered like input frames; else 1."""
-    digits = re.findall(r"\d+", files[0].stem)
-    return int(max(reversed(digits), key=len)) if digits else 1
+def frame_numbers(path: str, files: list[Path]) -> tuple[int, ...]:
+    """Return the numbers in frames' names, so that output frames are numbered like input frames.
+
+    Args:
+        path: a folder, glob or printf pattern; the pattern says where the number stands. Otherwise it is the last run
+            of digits that differs between names.
+        files: its frames, in order.
+
+    Returns:
+        A number for every frame, each higher than the one before; only 1 if names have no such numbers, and only the
+        one of a single frame.
+    """
+    name = Path(path).name
+    if PATTERN.search(name) and not Path(path).is_dir():
+        wanted = re.compile(PATTERN.sub(r"(\\d+)", re.escape(name).replace(r"\%", "%"), count=1))
+        runs = [wanted.fullmatch(file.name) for file in files]
+        columns = [[int(run[1]) if run else -1 for run in runs]]
+    else:
+        found = [re.findall(r"\d+", file.stem) for file in files]
+        alike = min(map(len, found))
+        columns = [[int(runs[-1 - place]) for runs in found] for place in range(alike)]
+    for numbers in columns:
+        if len(files) == 1 or all(later > earlier >= 0 for earlier, later in itertools.pairwise(numbers)):
+            return tuple(numbers)
+    return (1,)
 
 
 def _files_in(folder: Path) -> list[Path]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
 from ..errors import SourceError
+from . import colour_tags
+from .colour_tags import HDR, Kind
 from .frame_rates import VARYING_RATE, dropped_at, even_rate, nominal_rate
-from .frame_times import USUAL_RATE, read_frame_times
+from .frame_times import USUAL_RATE, FrameTimes, Packets, frame_times, read_packets
 from .info import Colour
+from .interlace import Fields
 from .local_files import check_size, open_container
 
-HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics of ITU-T H.273
+TAGS = ("title", "language", "timecode")  # of the picture's track, that are carried over
+GAPS = 10  # percent of frames that may be missing in a film of constant rate
+OPAQUE_FORMATS = ("gif", "apng")  # files that are decoded with alpha whether anything is transparent or not
 
 
 @dataclass(frozen=True)
@@ -22,62 +29,77 @@ class ProbedFilm:
     Attributes:
         demuxer: FFmpeg's name of the file format.
         stream: index of the video stream.
+        codec: FFmpeg's name of its codec.
+        decoder: FFmpeg's name of the decoder to use; empty for its own choice.
         width, height: of an upright frame, px.
-        format: FFmpeg's name of the pixel format.
+        kind: how pixels are stored.
+        limited: whether their values keep to the limited range.
         depth: bits per channel that frames need, 8 or 16.
+        alpha: whether frames have an alpha channel that is of use.
         colour: colour tags.
         hdr: "PQ", "HLG", or empty.
         aspect: sample aspect ratio.
-        times: of every frame, seconds after the start of the file.
-        end: of the last frame, seconds after the start of the file.
+        fields: order of the fields that the first frame says it has; empty for none.
+        stamps, times, end, resets: of all frames that can be decoded (see `FrameTimes`).
+        by_stamp: whether a decoded frame is told by its time stamp; else by its place.
         rate: frames per second.
-        constant: whether every frame comes at a multiple of the rate.
+        constant: whether every frame comes at a multiple of the rate, though some multiples may have none.
         sound: codec of every audio track; empty for one that is unknown.
+        tags: of the picture's track.
         notices: facts that the user should know, one sentence each.
     """
 
     demuxer: str
     stream: int
+    codec: str
+    decoder: str
     width: int
     height: int
-    format: str
+    kind: Kind
+    limited: bool
     depth: int
+    alpha: bool
     colour: Colour
     hdr: str
     aspect: Fraction
+    fields: Fields
+    stamps: list[int | None] = field(repr=False)
     times: list[Fraction] = field(repr=False)
     end: Fraction
+    resets: int
+    by_stamp: bool
     rate: Fraction
     constant: bool
     sound: tuple[str, ...]
+    tags: tuple[tuple[str, str], ...]
     notices: tuple[str, ...]
 
 
-def probe(path: str) -> ProbedFilm:
+def probe(path: str, number: int = 0, demuxer: str = "") -> ProbedFilm:
     """Read all packets of a film and decode its first frame.
 
-    Raises:
-        SourceError: it cannot be opened, has no video, or no frame of it can be decoded.
-    """
-    import av
+    Args:
+        path: of the film.
+        number: of the video track to read, from 1; 0 for the film's main one.
+        demuxer: FFmpeg's name of the file format; empty to find out.
 
-    try:
-        with open_container(path) as container:
-            streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-            if not streams:
-                raise SourceError(f"{path} holds no video: give a film, a folder of frames, or a picture")
-            streams = [s for s in streams if s.codec_context]
-            if not streams:
-                raise SourceError(f"{path} holds video of a kind that cannot be decoded: is it complete?")
-            index = streams[0].index
-            check_size(path, streams[0].width, streams[0].height)
-            first = _first_frame(path, container, streams[0])
-            check_size(path, first.width, first.height)  # the real size, which may differ from the declared one
-        with open_container(path) as container:  # opened again: not every file can be rewound
-            return _film(container, container.streams[index], first)
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SourceError(f"{path} cannot be read as a film ({reason}): is it complete, and a video?") from error
+    Raises:
+        SourceError: it cannot be opened, has no such video, or no frame of it can be decoded.
+    """
+    with _opened(path, demuxer) as container:
+        packets = read_packets(container)
+        index, notices = _choose(path, container, packets, number)
+        sound = tuple(_codec(track) for track in container.streams.audio)
+    with _opened(path, demuxer) as container:  # opened again: not every file can be rewound
+        stream = container.streams[index]
+        check_size(path, stream.width, stream.height)
+        first = _first_frame(path, container, stream)
+        check_size(path, first.width, first.height)  # the real size, which may differ from the declared one
+        film = _film(container, stream, packets, first, sound, notices)
+    if film.alpha and film.demuxer in OPAQUE_FORMATS:
+        with _opened(path, demuxer) as container:
+            film = _without_useless_alpha(container, film)
+    return film
 
 
 def song_codec(path: str) -> str:
@@ -98,6 +120,51 @@ def song_codec(path: str) -> str:
         raise SourceError(f"{path} cannot be read as a song ({reason}): give an audio file") from error
 
 
+@contextmanager
+def _opened(path: str, demuxer: str) -> Iterator[Any]:
+    import av
+
+    try:
+        with open_container(path, demuxer) as container:
+            yield container
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f"{path} cannot be read as a film ({reason}): is it complete, and a video?") from error
+
+
+def _choose(path: str, container: Any, packets: Packets, number: int) -> tuple[int, list[str]]:
+    """Return the index of the video stream to read, and a notice about what is left out.
+
+    Without a number it is the one marked as default among those that move, or else the largest, or else the longest.
+    """
+    import av
+
+    marks = av.stream.Disposition
+    streams = [s for s in container.streams.video if not s.disposition & marks.attached_pic]
+    if not streams:
+        raise SourceError(f"{path} holds no video: give a film, a folder of frames, or a picture")
+    if number > len(streams):
+        raise SourceError(f"{path} has {len(streams)} video track(s): give --stream 1 to {len(streams)}")
+    known = [s for s in streams if s.codec_context]
+    if not known or (number and not streams[number - 1].codec_context):
+        raise SourceError(f"{path} holds video of a kind that cannot be decoded: is it complete?")
+
+    def worth(stream: Any) -> tuple[bool, bool, int, int]:
+        frames = len(packets.video[stream.index].stamps)
+        return frames > 1, bool(stream.disposition & marks.default), stream.width * stream.height, frames
+
+    chosen = streams[number - 1] if number else max(known, key=worth)
+    if len(streams) == 1:
+        return chosen.index, []
+    listed = ", ".join(
+        f"{place}: {s.width}x{s.height}, {len(packets.video[s.index].stamps)} frames"
+        for place, s in enumerate(streams, 1)
+        if s is not chosen and s.codec_context
+    )
+    place = streams.index(chosen) + 1
+    return chosen.index, [f"video track {place} is dreamed, and others are left out ({listed}): --stream chooses"]
+
+
 def _first_frame(path: str, container: Any, stream: Any) -> Any:
     import av
 
@@ -110,46 +177,79 @@ def _first_frame(path: str, container: Any, stream: Any) -> Any:
     raise SourceError(f"no frame of {path} can be decoded: is it complete?")
 
 
-def _film(container: Any, stream: Any, first: Any) -> ProbedFilm:
+def _film(
+    container: Any, stream: Any, packets: Packets, first: Any, sound: tuple[str, ...], notices: list[str]
+) -> ProbedFilm:
     sideways = first.rotation % 180 != 0
     width, height = (first.height, first.width) if sideways else (first.width, first.height)
     aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
-    colour = _colour(first)
-    shown = read_frame_times(container, stream)
+    colour, codec = colour_tags.colour_of(first), _codec(stream)
+    shown, undecodable = _from_first_decoded(frame_times(container, stream, packets), first)
     rate, constant = _rate(stream, shown.times)
-    hdr, tracks = HDR.get(colour.transfer, ""), container.streams
-    notices = []
-    if shown.declared > len(shown.times):
-        notices.append(f"the film is truncated: it declares {shown.declared} frames and holds {len(shown.times)}")
-    if not constant:
-        notices += _rate_notices(shown.times, rate)
+    hdr = HDR.get(colour.transfer, "")
+    layered = codec in ("vp8", "vp9") and stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) == "1"
+    if undecodable:
+        notices.append(f"it begins in the midst of a recording: its first {undecodable} pictures cannot be decoded")
+    notices += _count_notices(shown, rate, constant)
     if hdr:
         notices.append(f"it is HDR ({hdr}): converted to BT.709")
-    if tracks.subtitles:
-        notices.append(f"its {len(tracks.subtitles)} subtitle track(s) are not carried over")
+    if container.streams.subtitles:
+        notices.append(f"its {len(container.streams.subtitles)} subtitle track(s) are not carried over")
     return ProbedFilm(
         demuxer=container.format.name.split(",")[0],
         stream=stream.index,
+        codec=codec,
+        decoder={"vp8": "libvpx", "vp9": "libvpx-vp9"}[codec] if layered else "",
         width=width,
         height=height,
-        format=first.format.name,
+        kind=colour_tags.kind_of(first),
+        limited=colour_tags.is_limited(first),
         depth=16 if max(c.bits for c in first.format.components) > 8 else 8,
+        alpha=layered or colour_tags.has_alpha(first),
         colour=colour,
         hdr=hdr,
         aspect=1 / aspect if sideways else aspect,
+        fields=("tff" if first.top_field_first else "bff") if first.interlaced_frame else "",
+        stamps=shown.stamps,
         times=shown.times,
         end=shown.end,
+        resets=shown.resets,
+        by_stamp=None not in shown.stamps and _tells_stamps(container, packets, stream),
         rate=rate,
         constant=constant,
-        sound=tuple(_codec(track) for track in tracks.audio),
+        sound=sound,
+        tags=_tags(container, stream),
         notices=tuple(notices),
     )
 
 
-def _rate_notices(times: list[Fraction], rate: Fraction) -> list[str]:
-    notices = [VARYING_RATE.format(float(rate))]
-    if dropped := dropped_at(times, rate):
-        notices.append(f"{dropped} of its pictures come faster than that, and are dropped")
+def _tells_stamps(container: Any, packets: Packets, stream: Any) -> bool:
+    """Tell whether decoded frames carry their packets' time stamps: AVI knows only the order of storing."""
+    return container.format.name != "avi" or not stream.codec_context.has_b_frames
+
+
+def _from_first_decoded(shown: FrameTimes, first: Any) -> tuple[FrameTimes, int]:
+    """Return the times from the first frame on that can be decoded, and how many come before it."""
+    before = shown.stamps.index(first.pts) if first.pts in shown.stamps else 0
+    rest = FrameTimes(shown.stamps[before:], shown.times[before:], shown.end, shown.declared, shown.resets)
+    return rest, before
+
+
+def _count_notices(shown: FrameTimes, rate: Fraction, constant: bool) -> list[str]:
+    notices, times = list[str](), shown.times
+    held = round((times[-1] - times[0]) * rate) + 1 - len(times) if constant and len(times) > 1 else 0
+    if shown.declared > len(times) + held:
+        notices.append(f"the film is truncated: it declares {shown.declared} frames and holds {len(times)}")
+    if shown.resets:
+        notices.append(
+            f"its clock is reset {shown.resets} time(s), as where recordings are joined: its parts follow each other"
+        )
+    if held:
+        notices.append(f"{held} of its frames have no picture of their own: the one before each is held")
+    if not constant:
+        notices.append(VARYING_RATE.format(float(rate)))
+        if dropped := dropped_at(times, rate):
+            notices.append(f"{dropped} of its pictures come faster than that, and are dropped")
     return notices
 
 
@@ -158,32 +258,51 @@ def _codec(track: Any) -> str:
     return track.codec_context.codec.canonical_name if track.codec_context else ""
 
 
-def _colour(frame: Any) -> Colour:
-    """Return a frame's colour tags; unspecified ones are guessed as players do: BT.709 for HD, BT.601 below."""
-    if frame.format.is_rgb:
-        return Colour()
-    usual = 1 if frame.height > 576 or frame.width > 1024 else 6
-    full = frame.format.name.startswith("yuvj") or frame.color_range == 2
-    return Colour(
-        matrix=_specified(frame.colorspace, usual),
-        primaries=_specified(frame.color_primaries, usual),
-        transfer=_specified(frame.color_trc, usual),
-        range=2 if full else 1,
-    )
-
-
-def _specified(tag: int, usual: int) -> int:
-    return usual if int(tag) in (0, 2, 3) else int(tag)  # H.273: reserved, unspecified, reserved
+def _tags(container: Any, stream: Any) -> tuple[tuple[str, str], ...]:
+    """Return the title, language and time code of the picture's track; the last may stand in another track."""
+    tags = {key.lower(): value for key, value in stream.metadata.items()}
+    for other in (container, *container.streams):
+        codes = {key.lower(): value for key, value in other.metadata.items()}
+        if "timecode" not in tags and "timecode" in codes:
+            tags["timecode"] = codes["timecode"]
+    return tuple((tag, tags[tag]) for tag in TAGS if tags.get(tag) and tags[tag] != "und")
 
 
 def _rate(stream: Any, times: list[Fraction]) -> tuple[Fraction, bool]:
-    """Return a film's frames per second, and whether every frame comes when that rate says, to half a frame."""
+    """Return a film's frames per second, and whether every frame comes at a multiple of that rate, to half a frame."""
     if len(times) < 2 or times[-1] == times[0]:
         return Fraction(stream.guessed_rate or USUAL_RATE), True
     mean = nominal_rate((len(times) - 1) / (times[-1] - times[0]))
     declared = stream.guessed_rate, stream.base_rate, stream.average_rate
     coarse = stream.time_base >= Fraction(1, 100)  # the times of a GIF are too coarse to guess an exact rate from
-    for rate in filter(None, (mean, *declared) if coarse else (*declared, mean)):
+    rates = [Fraction(rate) for rate in ((mean, *declared) if coarse else (*declared, mean)) if rate]
+    for rate in rates:
         if all(abs(t - times[0] - k / rate) <= Fraction(1, 2) / rate for k, t in enumerate(times)):
-            return Fraction(rate), True
+            return rate, True
+    for rate in rates:
+        if _has_few_gaps(times, rate):
+            return rate, True
     return even_rate(times), False
+
+
+def _has_few_gaps(times: list[Fraction], rate: Fraction) -> bool:
+    """Tell whether frames come at multiples of a rate, each at one of its own, of which only a few have none."""
+    places = [(time - times[0]) * rate for time in times]
+    numbers = [round(place) for place in places]
+    exact = all(abs(place - number) <= Fraction(1, 4) for place, number in zip(places, numbers, strict=True))
+    alone = len(set(numbers)) == len(numbers)
+    return exact and alone and (numbers[-1] + 1 - len(numbers)) * 100 <= GAPS * len(numbers)
+
+
+def _without_useless_alpha(container: Any, film: ProbedFilm) -> ProbedFilm:
+    """Return a film's description, without alpha if no pixel of any frame is transparent."""
+    import av
+
+    try:
+        with_alpha = any(
+            frame.to_ndarray(format="rgba")[..., 3].min() < 255
+            for frame in container.decode(container.streams[film.stream])
+        )
+    except av.error.FFmpegError:  # damaged: what was decoded counts
+        with_alpha = False
+    return film if with_alpha else replace(film, alpha=False)

@@ -332,6 +332,13 @@ class Clip:
     ] = 0.0
     fps: Annotated[str, Param("frame rate of frame sequences and stills, like 24 or 30000/1001 (empty: 24)")] = ""
     size: Annotated[str, Param("output size: 1280x720, 720p (the short side) or 50% (empty: the input's size)")] = ""
+    stream: Annotated[int, Param("video track of the input that is dreamed, from 1; 0 = its main one", 0, 999)] = 0
+    deinterlace: Annotated[
+        Literal["auto", "off"], Param("auto = interlaced films are made progressive; off = left as they are")
+    ] = "auto"
+    background: Annotated[
+        str, Param("colour under transparent parts where the output holds no alpha: a name like white, or #ff8800")
+    ] = "black"
 
 
 @dataclass(frozen=True)

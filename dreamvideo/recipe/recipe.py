@@ -15,6 +15,7 @@ from ..curves import expressions, keyframes, syntax, weight_lists
 from ..curves.toml import read_toml
 from ..errors import RecipeError, shortened
 from .checks import check_curve, check_value
+from .colours import parse_colour
 from .files import parse_tables, read_tables
 from .parameters import Camera, Clip, Dream, Encoding, Finish, Music, Network, Param, Temporal
 from .times import parse_rate, parse_time
@@ -70,6 +71,8 @@ class Recipe:
         if start is not None and end is not None and end <= start:
             raise RecipeError(f"clip.end ({self.clip.end}) must be later than clip.start ({self.clip.start})")
         parse_rate(self.clip.fps)
+        if self.clip.background != Clip.background:  # so that the default, and with it --help, needs no Pillow
+            parse_colour(self.clip.background)
 
     @classmethod
     def from_toml(cls, text: str) -> Recipe:

@@ -15,6 +15,7 @@ from ..info import Info
 from .frame import Frame
 from .picture_file import as_source_error, open_picture
 from .selection import Selection, parse_size, resized, select_times
+from .transparency import laid_over, over
 
 DEFAULT_DURATION = 100  # ms of a picture that declares 0, as in browsers
 
@@ -22,9 +23,11 @@ DEFAULT_DURATION = 100  # ms of a picture that declares 0, as in browsers
 class AnimatedWebPReader:
     """The frames of an animated WebP at a constant rate, each the picture shown at its middle (see `Source`)."""
 
+    notices = ()
+
     def __init__(self, path: str, selection: Selection):
-        self._path = path
-        size, durations = _read_durations(path)
+        self._path, self._background = path, selection.background
+        size, durations, clear = _read_durations(path)
         ends = list(itertools.accumulate(durations))
         rate = nominal_rate(Fraction(len(durations) * 1000, ends[-1]))
         notices: tuple[str, ...] = ()
@@ -36,7 +39,11 @@ class AnimatedWebPReader:
         times = select_times([k / rate for k in range(count)], path, selection)
         half = Fraction(1, 2) / rate
         self._numbers = [min(bisect.bisect(ends, (time + half) * 1000), len(ends) - 1) for time in times]
-        self.info = Info(path, "film", *parse_size(selection.size, *size), rate, len(times), notices=notices)
+        if clear and selection.background is not None:
+            notices += (laid_over(selection.background),)
+        self._clear, keeps = clear, clear and selection.background is None
+        size = parse_size(selection.size, *size)
+        self.info = Info(path, "film", *size, rate, len(times), alpha=keeps, notices=notices)
 
     def __iter__(self) -> Iterator[Frame]:
         return self.since(0)
@@ -46,16 +53,25 @@ class AnimatedWebPReader:
         with as_source_error(Path(self._path)), open_picture(Path(self._path)) as image:
             for index, number in enumerate(self._numbers[first:], first):
                 image.seek(number)
-                pixels = np.array(image.convert("RGB"))
-                yield Frame(index, index / self.info.rate, resized(pixels, self.info))
+                time = index / self.info.rate
+                if not self._clear:
+                    yield Frame(index, time, resized(np.array(image.convert("RGB")), self.info))
+                    continue
+                whole = np.array(image.convert("RGBA"))
+                pixels, alpha = np.ascontiguousarray(whole[..., :3]), np.ascontiguousarray(whole[..., 3])
+                if self._background is not None:
+                    yield Frame(index, time, resized(over(pixels, alpha, self._background), self.info))
+                else:
+                    yield Frame(index, time, resized(pixels, self.info), alpha=resized(alpha, self.info))
 
 
-def _read_durations(path: str) -> tuple[tuple[int, int], list[int]]:
-    """Return an animation's (width, height), and how long each picture is shown, ms."""
+def _read_durations(path: str) -> tuple[tuple[int, int], list[int], bool]:
+    """Return an animation's (width, height), how long each picture lasts, ms, and whether any pixel is transparent."""
     with as_source_error(Path(path)), open_picture(Path(path)) as image:
-        durations = []
+        durations, clear = [], False
         for number in range(image.n_frames):
             image.seek(number)
             image.load()
+            clear = clear or (image.mode == "RGBA" and image.getextrema()[3][0] < 255)
             durations.append(int(image.info.get("duration", 0)) or DEFAULT_DURATION)
-        return image.size, durations
+        return image.size, durations, clear

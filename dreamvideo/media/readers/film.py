@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+import bisect
 import math
-from collections.abc import Iterator
+import queue
+import re
+from collections import defaultdict
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...errors import SourceError
 from .. import ffmpeg
 from ..info import Info
+from ..interlace import fields_of
+from ..pixels import Pixels
 from ..probe import ProbedFilm
+from .film_filters import filters
 from .frame import Frame
 from .selection import Selection, keeps_shape, parse_size, select_times
+from .transparency import laid_over, over
 
-# PQ or HLG light → linear → BT.709 primaries → tone curve → BT.709 signal; 203 nits is reference white (ITU-R BT.2408)
-TONEMAP = (
-    "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=mobius:desat=0,"
-    "zscale=t=bt709:m=bt709:r=pc,format=gbrp16le,"
-)
-YUV_FORMATS = ("yuv", "yuvj", "nv", "p0", "p2", "uyvy", "yuyv", "y2")  # how their names begin
+MARGIN = 8  # pictures decoded before the first one wanted: deinterlacing looks back, and a lost one is held
+SHOWN = re.compile(r"\[Parsed_showinfo_\d+ @ [^]]+\] \[info\] n: *\d+ pts: *(-?\d+|NOPTS) .* s:(\d+)x(\d+) i:")
+LOG_SECONDS = 60  # to wait for ffmpeg to log a frame that it has written already
+
+
+class _Decoded(NamedTuple):
+    """A picture, and its number in the order of showing."""
+
+    number: int
+    pixels: Pixels
 
 
 class FilmReader:
     """The frames of a film, decoded by ffmpeg (see `Source`).
+
+    A frame shows the picture whose time stamp is due. A picture that cannot be decoded is replaced by the one before.
 
     Args:
         path: of the film.
@@ -38,34 +54,94 @@ class FilmReader:
     """
 
     def __init__(self, path: str, film: ProbedFilm, selection: Selection):
-        self._film = film
-        times = _frame_times(film)
-        self._times = select_times(times, path, selection)
+        self._film, self._background = film, selection.background
+        shown = _timetable(film)
+        times = select_times([time for time, _ in shown], path, selection)
+        chosen = set(times)
+        self._numbers = [number for time, number in shown if time in chosen]
         # where the start lies between two frames, picture and sound begin with the later one
-        start = self._times[0] if selection.start > times[0] else selection.start
-        self.info = _info(path, film, selection, self._times, start)
+        start = times[0] if selection.start > shown[0][0] else selection.start
+        fields = fields_of(path, film.demuxer, film.stream, film.fields, film.codec, film.height)
+        self._fields = fields if selection.deinterlace else ""
+        self.info = _info(path, film, selection, times, start)
+        if fields:
+            done = "made progressive (--deinterlace off leaves it)" if self._fields else "left so, by --deinterlace off"
+            self.info = replace(self.info, notices=(*self.info.notices, f"it is interlaced: {done}"))
+        self._lost: set[int] = set()
+        self._sizes: set[tuple[int, int]] = set()
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What was found while frames were decoded."""
+        found = []
+        if self._lost:
+            found.append(f"{len(self._lost)} of its pictures cannot be decoded: the one before each is held")
+        if len(self._sizes) > 1:
+            sizes = ", ".join(f"{width}x{height}" for width, height in sorted(self._sizes))
+            found.append(f"its pictures change size ({sizes}): each is fitted into the first one's, with bars")
+        return tuple(found)
 
     def __iter__(self) -> Iterator[Frame]:
         return self.since(0)
 
     def since(self, first: int) -> Iterator[Frame]:
         """See `Source`."""
+        info, held, next_one = self.info, None, None
+        with closing(self._pictures(self._numbers[first])) as pictures:
+            for index, number in enumerate(self._numbers[first:], first):
+                while held is None or held.number < number:
+                    next_one = next_one or next(pictures, None)
+                    if next_one is None or (held is not None and next_one.number > number):
+                        break
+                    held, next_one = next_one, None
+                if held is None or (held.number < number and next_one is None):
+                    return  # a truncated film may end early
+                if held.number != number:
+                    self._lost.add(number)
+                yield self._frame(index, index / info.rate, held.pixels)
+
+    def _frame(self, index: int, time: Fraction, pixels: Pixels) -> Frame:
+        if not self._film.alpha:
+            return Frame(index, time, pixels)
+        colours: Any = np.ascontiguousarray(pixels[..., :3])
+        alpha: Any = np.ascontiguousarray(pixels[..., 3])
+        if self._background is None:
+            return Frame(index, time, colours, alpha=alpha)
+        return Frame(index, time, over(colours, alpha, self._background))
+
+    def _pictures(self, wanted: int) -> Generator[_Decoded]:
+        """Yield decoded pictures in order, from some before a wanted one; from the beginning if seeking misses it."""
+        begin = 0 if self._film.resets else max(wanted - MARGIN, 0)
+        for start in dict.fromkeys((begin, 0)):
+            with closing(self._decoded(start)) as pictures:
+                first = next(pictures, None)
+                if start and (first is None or first.number > wanted):
+                    continue
+                if first is not None:
+                    yield first
+                    yield from pictures
+
+    def _decoded(self, begin: int) -> Generator[_Decoded]:
+        """Yield decoded pictures from number `begin` on."""
         info, bytes_per_channel = self.info, self.info.depth // 8
-        kind = np.uint8 if bytes_per_channel == 1 else "<u2"
-        size, last = info.width * info.height * 3 * bytes_per_channel, bytearray()
-        with ffmpeg.reader(self._command(first)) as process:
-            for index in range(first, info.count):
-                data = process.read(size)
-                if len(data) < size and index == info.count - 1 > 0 and not self._film.constant:
-                    data = last  # with a varying rate, ffmpeg may drop the last frame by rounding
-                if len(data) < size:
-                    break
-                pixels = np.frombuffer(data, kind).reshape(info.height, info.width, 3)
-                yield Frame(index, index / info.rate, pixels)
-                last = data
-            else:
-                return
-            self._check_end(process, anything=index > first)
+        kind, channels = np.uint8 if bytes_per_channel == 1 else "<u2", 4 if self._film.alpha else 3
+        size = info.width * info.height * channels * bytes_per_channel
+        log: queue.SimpleQueue[re.Match[str]] = queue.SimpleQueue()
+
+        def listen(line: str) -> None:
+            if found := SHOWN.match(line):
+                log.put(found)
+
+        numbering = _Numbering(self._film)
+        number = numbering.before(begin)
+        with ffmpeg.reader(self._command(begin), listen) as process:
+            while len(data := process.read(size)) == size:
+                logged = log.get(timeout=LOG_SECONDS)
+                self._sizes.add((int(logged[2]), int(logged[3])))
+                number = numbering.after(number, logged[1])
+                if number >= 0:
+                    yield _Decoded(number, np.frombuffer(data, kind).reshape(info.height, info.width, channels))
+            self._check_end(process, anything=number > numbering.before(begin))
 
     def _check_end(self, process: ffmpeg.Process, anything: bool) -> None:
         """Refuse an early end where nothing was decoded or ffmpeg was killed; a truncated film may end early."""
@@ -77,39 +153,78 @@ class FilmReader:
             if not anything:
                 raise SourceError(f"no frame of {self.info.path} can be decoded ({error}): is it complete?") from error
 
-    def _command(self, first: int) -> list[str]:
+    def _command(self, begin: int) -> list[str]:
         info, film = self.info, self._film
-        opened = ffmpeg.input_args(info.path, film.demuxer)
-        start = self._times[first] if first else info.start
-        seek, filters = ["-ss", _microseconds(start)] if start else [], ""
-        if not film.constant:  # a seek would lose the picture shown at that moment: filter from the beginning instead
-            seek, filters = [], f"fps={film.rate},trim=start={_microseconds(start)},setpts=PTS-STARTPTS,"
-        if film.hdr:
-            filters += TONEMAP
-        matrix = f":in_color_matrix={film.colour.matrix}:in_range={film.colour.range}" if self._is_yuv() else ""
-        filters += f"scale={info.width}:{info.height}:out_range=2:flags={ffmpeg.SCALER_FLAGS}{matrix}"
-        pixels = ["-f", "rawvideo", "-pix_fmt", "rgb24" if info.depth == 8 else "rgb48le"]
+        seek = ["-ss", f"{math.floor(film.times[begin] * 1_000_000)}us"] if begin else []
+        decoder = ["-c:v", film.decoder] if film.decoder else []
+        channels = "rgba" if film.alpha else "rgb"
+        pixel_format = {("rgb", 8): "rgb24", ("rgb", 16): "rgb48le", ("rgba", 8): "rgba", ("rgba", 16): "rgba64le"}
+        given = pixel_format[channels, info.depth]
+        # -copyts: pictures are told by the time stamps that the file gives them
         return [
-            *seek, *opened, "-map", f"0:{film.stream}", "-frames:v", str(info.count - first),
-            "-vf", filters, "-fps_mode", "passthrough", *pixels, "pipe:1",
+            "-copyts", *seek, *decoder, *ffmpeg.input_args(info.path, film.demuxer), "-map", f"0:{film.stream}",
+            "-vf", filters(film, info, self._fields, given), "-fps_mode", "passthrough",
+            "-f", "rawvideo", "-pix_fmt", given, "pipe:1",
         ]  # fmt: skip
 
-    def _is_yuv(self) -> bool:
-        return not self._film.hdr and self._film.format.startswith(YUV_FORMATS)
+
+class _Numbering:
+    """Tells the numbers of decoded pictures from their time stamps; where those tell nothing, from their order."""
+
+    def __init__(self, film: ProbedFilm):
+        self._by_stamp, self._resets = film.by_stamp, film.resets
+        self._stamps = [stamp or 0 for stamp in film.stamps]
+        self._numbers: dict[int | None, list[int]] = defaultdict(list)
+        for number, stamp in enumerate(film.stamps):
+            self._numbers[stamp].append(number)
+
+    def before(self, begin: int) -> int:
+        """Return the number to go on from, where decoding begins with number `begin`."""
+        return -1 if self._by_stamp else begin - 1
+
+    def after(self, number: int, stamp: str) -> int:
+        """Return the number of the picture after another, negative for one before the film's first."""
+        if not self._by_stamp or stamp == "NOPTS":
+            return number + 1
+        numbers = self._numbers.get(int(stamp), [])
+        place = bisect.bisect_right(numbers, number)  # of a clock that is reset, stamps come again
+        if place < len(numbers):
+            return numbers[place]
+        if self._resets:
+            return number + 1
+        nearest = bisect.bisect_right(self._stamps, int(stamp)) - 1  # a stamp that no packet has: -1 before the first
+        return min(max(nearest, number + 1), len(self._stamps) - 1) if nearest >= 0 else -1
 
 
-def _frame_times(film: ProbedFilm) -> list[Fraction]:
-    """Return the times of a film's frames; of a varying rate, those at which ffmpeg's fps filter gives one."""
+def _timetable(film: ProbedFilm) -> list[tuple[Fraction, int]]:
+    """Return when each frame of the constant rate is shown, seconds, and the number of its picture."""
+    times, rate = film.times, film.rate
     if film.constant:
-        return film.times
-    return [k / film.rate for k in range(round(film.times[0] * film.rate), max(round(film.end * film.rate), 1))]
+        places = [round((time - times[0]) * rate) for time in times]
+        if len(set(places)) < len(places) or places[-1] + 1 == len(places):
+            return [(time, number) for number, time in enumerate(times)]
+        shown = [times[0] + place / rate for place in range(places[-1] + 1)]
+    else:
+        places = [math.floor(time * rate + Fraction(1, 2)) for time in times]
+        shown = [k / rate for k in range(places[0], max(round(film.end * rate), places[0] + 1))]
+    first = places[0]
+    return [(time, max(bisect.bisect_right(places, first + k) - 1, 0)) for k, time in enumerate(shown)]
 
 
 def _info(path: str, film: ProbedFilm, selection: Selection, times: list[Fraction], start: Fraction) -> Info:
-    width, height = parse_size(selection.size, film.width, film.height)
-    notices = film.notices
+    notices, aspect = film.notices, film.aspect
+    whole = film.width, film.height
+    if selection.square and aspect != 1:
+        whole = (round(whole[0] * aspect), whole[1]) if aspect > 1 else (whole[0], round(whole[1] / aspect))
+    width, height = parse_size(selection.size, *whole)
+    if not keeps_shape(selection.size) or selection.square:
+        aspect = Fraction(1)
+    if selection.square and film.aspect != 1:
+        notices += (f"its pixels are not square, which the output cannot tell: resampled to {width}x{height}",)
     if selection.rate not in (None, film.rate):
         notices += (f"--fps sets the rate of frame sequences: this film keeps its {film.rate} frames per second",)
+    if film.alpha and selection.background is not None:
+        notices += (laid_over(selection.background),)
     colour = replace(film.colour, matrix=1, primaries=1, transfer=1, range=1) if film.hdr else film.colour
     return Info(
         path,
@@ -120,15 +235,14 @@ def _info(path: str, film: ProbedFilm, selection: Selection, times: list[Fractio
         len(times),
         depth=16 if film.hdr else film.depth,
         colour=colour,
-        aspect=film.aspect if keeps_shape(selection.size) else Fraction(1),
+        aspect=aspect,
         sound=film.sound,
         start=start,
         delay=max(times[0] - start, Fraction(0)),
         cut=start > 0 or selection.end is not None,
+        alpha=film.alpha and selection.background is None,
+        tags=film.tags,
+        resets=film.resets > 0,
         demuxer=film.demuxer,
         notices=notices,
     )
-
-
-def _microseconds(time: Fraction) -> str:
-    return f"{math.floor(time * 1_000_000)}us"

@@ -21,6 +21,7 @@ class Frame:
         index: 0 for the first frame that is selected.
         time: seconds after that frame, exact.
         pixels: RGB, (H, W, 3), uint8 or uint16 over their full range.
+        alpha: (H, W), of the same type; None without an alpha channel.
         feedback: whether it repeats the frame before, so that the dream goes on from its own last picture.
     """
 
@@ -28,6 +29,7 @@ class Frame:
     time: Fraction
     pixels: Pixels
     feedback: bool = False
+    alpha: Pixels | None = None
 
 
 class Source(Protocol):
@@ -35,9 +37,13 @@ class Source(Protocol):
 
     Attributes:
         info: what is known about it before its frames are decoded.
+        notices: what was found while they were decoded, one sentence each.
     """
 
     info: Info
+
+    @property
+    def notices(self) -> tuple[str, ...]: ...
 
     def __iter__(self) -> Iterator[Frame]: ...
 

@@ -27,6 +27,8 @@ class NoiseReader:
         selection: only its size and rate are used.
     """
 
+    notices = ()
+
     def __init__(self, path: str, seed: int, selection: Selection):
         width, height = parse_size(selection.size, *DEFAULT_SIZE)
         rate = selection.rate or DEFAULT_RATE

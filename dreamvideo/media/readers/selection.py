@@ -12,6 +12,8 @@ from ...errors import RecipeError, SourceError
 from ..info import Info
 from ..pixels import Pixels
 
+RGB = tuple[int, int, int]
+
 MAX_SIDE = 32768  # px
 
 
@@ -24,16 +26,26 @@ class Selection:
         end: moment to stop before, seconds; None for the source's end.
         rate: frames per second of frame sequences and stills, which carry none themselves; None for 24.
         size: of the frames: `1280x720`, `720p` (short side, shape kept) or `50%`; empty for the source's own.
+        stream: number of the film's video track to read, from 1; 0 for its main one.
+        deinterlace: whether interlaced films are made progressive.
+        background: colour under transparent pixels, RGB of 8 bits; None to keep the alpha channel.
+        square: whether frames get square pixels, for an output that can hold no others.
+        one_picture: whether a single picture is wanted, even of a file that may hold many.
     """
 
     start: Fraction = Fraction(0)
     end: Fraction | None = None
     rate: Fraction | None = None
     size: str = ""
+    stream: int = 0
+    deinterlace: bool = True
+    background: RGB | None = (0, 0, 0)
+    square: bool = False
+    one_picture: bool = False
 
 
 def resized(pixels: Pixels, info: Info) -> Pixels:
-    """Return pixels (H, W, 3) at the size that a source's info gives."""
+    """Return pixels (H, W, 3), or an alpha channel (H, W), at the size that a source's info gives."""
     if pixels.shape[:2] == (info.height, info.width):
         return pixels
     shrinks = info.width < pixels.shape[1]

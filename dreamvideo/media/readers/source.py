@@ -17,6 +17,8 @@ from .picture_file import is_animation
 from .pictures import PictureReader
 from .selection import Selection
 
+ANIMATIONS = {".webp": "webp", ".png": "apng", ".avif": "mov"}  # still pictures by name that may move: FFmpeg's formats
+
 
 @contextmanager
 def open_source(path: str, selection: Selection | None = None) -> Iterator[Source]:
@@ -40,9 +42,17 @@ def open_source(path: str, selection: Selection | None = None) -> Iterator[Sourc
         yield PictureReader(path, sequence_files(path), "sequence", selection)
     elif not Path(path).exists():
         raise SourceError(f"{path} does not exist: check the name")
-    elif is_still(path) and Path(path).suffix.lower() == ".webp" and is_animation(Path(path)):
+    elif (animation := _animation(path)) == ".webp":
         yield AnimatedWebPReader(path, selection)
+    elif animation and not selection.one_picture:
+        yield FilmReader(path, probe(path, demuxer=ANIMATIONS[animation]), selection)
     elif is_still(path):
         yield PictureReader(path, [Path(path)], "still", selection)
     else:
-        yield FilmReader(path, probe(path), selection)
+        yield FilmReader(path, probe(path, selection.stream), selection)
+
+
+def _animation(path: str) -> str:
+    """Return the file type of an animation that is named like a still; empty for a still, or a film."""
+    suffix = Path(path).suffix.lower()
+    return suffix if suffix in ANIMATIONS and is_animation(Path(path)) else ""

@@ -11,14 +11,20 @@ MAX_COMMENTED = 64 * 2**20  # bytes; adding a comment rewrites the whole file in
 SMOOTHEST_GIF = 50  # frames per second: most players show faster ones slower
 
 
-def encode_animation(film: Path, output: Path) -> None:
+def encode_animation(film: Path, output: Path, alpha: bool) -> None:
     """Convert a film into the animation that the output's suffix names, `.gif` or `.webp`.
+
+    Args:
+        film: of a lossless encoder.
+        output: an existing file is replaced.
+        alpha: whether the film has an alpha channel, which a WebP keeps.
 
     Raises:
         FFmpegError: it could not be converted.
     """
     if output.suffix.lower() == ".webp":
-        encode = ["-c:v", "libwebp_anim", "-pix_fmt", "yuv420p", "-quality", "85", "-loop", "0"]
+        pixel_format = "yuva420p" if alpha else "yuv420p"
+        encode = ["-c:v", "libwebp_anim", "-pix_fmt", pixel_format, "-quality", "85", "-loop", "0"]
         ffmpeg.run([*ffmpeg.input_args(str(film)), *encode, "-y", f"file:{output}"])
     else:
         _encode_gif(film, output)

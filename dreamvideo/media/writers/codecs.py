@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ...errors import SinkError
 from .. import ffmpeg
+from ..paths import frame_pattern, takes_frames
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,10 @@ ALPHA_CODECS = {  # by file type: how its default encoder is run for pictures wi
     ".mov": Codec("yuva444p10le", ("-profile:v", "4444", "-vendor", "apl0", "-alpha_bits", "16")),
     ".mkv": Codec("gbrap16le", CODECS["ffv1"].options),
     ".webm": Codec("yuva420p", (*CODECS["libvpx-vp9"].options, "-auto-alt-ref", "0")),
+    ".webp": Codec("bgra", CODECS["ffv1"].options),  # converted at the end
 }
+ALPHA_FORMATS = ("yuva", "gbrap", "rgba", "bgra", "argb", "abgr", "ya")  # how pixel formats with alpha begin
+ALPHA_PICTURES = (".png", ".tif", ".tiff", ".webp")  # still pictures that hold alpha
 HARDWARE = ("h264_nvenc", "h264_videotoolbox")  # tried in turn for the codec `hardware`
 PREFERRED_FORMATS = ("yuv420p", "rgb24", "bgr24", "gbrp")  # for an encoder not in `CODECS`: what players can show
 FAST_START = ("-movflags", "+faststart")
@@ -105,6 +110,18 @@ def find_hardware_encoder() -> str:
             continue
         return codec
     raise SinkError(f"no hardware encoder works on this machine ({', '.join(HARDWARE)}): leave --codec hardware out")
+
+
+def holds_alpha(path: str, options: EncoderOptions) -> bool:
+    """Tell whether an output can hold an alpha channel: a film by its file type's own encoder, frames and stills."""
+    if takes_frames(path):
+        return Path(frame_pattern(path)).suffix.lower() in ALPHA_PICTURES
+    suffix = Path(path).suffix.lower()
+    if suffix in ALPHA_PICTURES:
+        return True
+    usual = options.codec in ("", CONTAINERS[suffix].codec) if suffix in CONTAINERS else False
+    fits = not options.pix_fmt or options.pix_fmt.startswith(ALPHA_FORMATS)
+    return suffix in ALPHA_CODECS and usual and fits
 
 
 def is_rgb(pix_fmt: str) -> bool:

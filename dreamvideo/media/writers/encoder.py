@@ -49,6 +49,8 @@ class Encoder:
     @property
     def depth(self) -> int:
         """Bits per channel of the pixels that it is given: 8 or 16."""
+        if self.pix_fmt == "bgra":
+            return 8
         return 16 if self.alpha or any(bits in self.pix_fmt for bits in ("10", "12", "14", "16")) else 8
 
     @property
@@ -59,7 +61,9 @@ class Encoder:
     @property
     def raw_format(self) -> str:
         """FFmpeg's name of the pixel format that it is given."""
-        return "rgba64le" if self.alpha else "rgb48le" if self.depth == 16 else "rgb24"
+        if self.alpha:
+            return "rgba" if self.depth == 8 else "rgba64le"
+        return "rgb48le" if self.depth == 16 else "rgb24"
 
     def padded_size(self, info: Info) -> tuple[int, int]:
         """Return the (width, height) of a source's frames with the padding."""
@@ -118,6 +122,8 @@ def encode_command(encoder: Encoder, info: Info, tags: list[str], output: Path) 
 
 def _default(name: str, suffix: str, info: Info, alpha: bool) -> Codec:
     """Return how an encoder is run by default for a file type and source."""
+    if alpha and suffix == ".mkv" and info.depth == 8:
+        return replace(ALPHA_CODECS[suffix], pix_fmt="bgra")
     if alpha:
         return ALPHA_CODECS[suffix]
     default = CODECS.get(name, Codec("yuv420p"))

@@ -129,7 +129,7 @@ class FilmWriter:
         if self._suffix == ".gif" and self._info.rate > SMOOTHEST_GIF:
             rate = f"{float(self._info.rate):g}"
             self.notices.append(f"most players show a GIF of {rate} frames per second slower: try .webp")
-        encode_animation(self._encoded, self._complete)
+        encode_animation(self._encoded, self._complete, self._encoder.alpha)
         if not add_comment(self._complete, self._comment):
             self.notices.append(f"{self.path} is too large to carry its recipe: keep one with --save-recipe")
 

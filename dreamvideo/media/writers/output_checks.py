@@ -68,13 +68,13 @@ def _check_frames(pattern: Path, info: Info, overwrite: bool) -> None:
     misplaced = PATTERN.search(str(pattern.parent)) and not pattern.parent.is_dir()
     if misplaced or len(PATTERN.findall(pattern.name)) > 1:
         raise SinkError(f"{pattern}: number frames once, in their name, like out/%05d.png")
-    first = frame_path(pattern, info.number)
+    first = frame_path(pattern, info.frame_number(0))
     if first.exists() and holds_frames(info.path):
         inputs = {file.resolve() for file in sequence_files(info.path)}
         if first.resolve() in inputs:
             raise SinkError(f"{pattern} are the input's own frames: give another folder or pattern")
-    for number in range(info.number, info.number + info.count):
-        file = frame_path(pattern, number)
+    for index in range(info.count):
+        file = frame_path(pattern, info.frame_number(index))
         if file.exists() and not overwrite:
             raise SinkError(f"{file} exists already: give another folder, or --overwrite")
 

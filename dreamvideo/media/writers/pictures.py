@@ -26,7 +26,7 @@ class FrameWriter:
     def __init__(self, path: str, info: Info, comment: str):
         self.path, self.notices, self.count = path, [], 0
         self._pattern, self._comment = Path(frame_pattern(path)), comment
-        self._next_number = info.number
+        self._info, self._saved = info, 0
         self.useful_depth = _depth(self._pattern, info)
         self._background = BackgroundWriter(self._save)
         if info.sound:
@@ -47,8 +47,9 @@ class FrameWriter:
 
     def _save(self, pixels: Pixels) -> None:
         """Write a frame's file; runs on the background thread."""
-        save_picture(frame_path(self._pattern, self._next_number), pixels, self._comment)
-        self._next_number += 1
+        file = frame_path(self._pattern, self._info.frame_number(self._saved))
+        save_picture(file, pixels, self._comment)
+        self._saved += 1
 
 
 class StillWriter:

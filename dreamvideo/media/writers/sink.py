@@ -43,7 +43,7 @@ class Sink(Protocol):
         """Write the next frame, which is clamped and quantised here and nowhere before.
 
         Args:
-            image: float RGB in [0, 1], (3, H, W); RGBA, (4, H, W), if the sink was opened with `alpha`.
+            image: float RGB in [0, 1], (3, H, W); RGBA, (4, H, W), of a layer and if the source's info has alpha.
 
         Raises:
             SinkError: this frame or an earlier one cannot be written.
@@ -70,7 +70,7 @@ def open_sink(
     options: EncoderOptions | None = None,
     comment: str = "",
     overwrite: bool = False,
-    alpha: bool = False,
+    layer: bool = False,
     scratch: Path | None = None,
 ) -> Iterator[Sink]:
     """Open an output for the frames of a source; on leaving without `commit`, nothing of it remains.
@@ -81,7 +81,8 @@ def open_sink(
         options: encoder, quality and pixel format of a film; the defaults of its file type if None.
         comment: text for the file's metadata, the recipe.
         overwrite: whether an existing output may be replaced.
-        alpha: whether the frames are RGBA, (4, H, W); sound is left out, and 16 bits are kept where the format can.
+        layer: whether the frames are a dream's layer, RGBA; sound is left out, and 16 bits are kept where the format
+            can.
         scratch: a folder for unfinished files if it is on the same disk as the output; otherwise, or if None, they
             are hidden in the output's folder.
 
@@ -93,8 +94,8 @@ def open_sink(
     """
     if info.count == 1 and not takes_frames(path) and Path(path).suffix.lower() in STILLS:
         info = as_still(info)
-    if alpha:
-        info = _alpha_info(path, info)
+    if layer:
+        info = _layer_info(path, info)
     check_output(path, info, overwrite)
     sink: Sink
     if takes_frames(path):
@@ -102,15 +103,15 @@ def open_sink(
     elif is_one_picture(path, info):
         sink = StillWriter(path, info, comment)
     else:
-        sink = FilmWriter(path, info, options or EncoderOptions(), comment, alpha, scratch)
+        sink = FilmWriter(path, info, options or EncoderOptions(), comment, info.alpha, scratch)
     try:
         yield sink
     finally:
         sink.discard()
 
 
-def _alpha_info(path: str, info: Info) -> Info:
-    """Return the info of a source whose pictures get an alpha channel: 16 bits, without sound.
+def _layer_info(path: str, info: Info) -> Info:
+    """Return the info of a layer over a source: 16 bits and alpha, without sound.
 
     Raises:
         SinkError: the output's format cannot hold alpha.
@@ -122,4 +123,4 @@ def _alpha_info(path: str, info: Info) -> Info:
             f"{path} cannot hold a layer with alpha: name it {', '.join(ALPHA_CODECS)}, or .png for a still and frames"
         )
     kind = info.kind if info.kind == "still" else "sequence"
-    return replace(info, kind=kind, depth=16, sound=(), song="")
+    return replace(info, kind=kind, depth=16, alpha=True, sound=(), song="", tags=())

@@ -79,7 +79,7 @@ def metavar(key: str, kind: Any, param: Param) -> str:
         return CHOICE
     if get_origin(kind) is Union:
         words = [get_args(part)[0] for part in get_args(kind) if get_origin(part) is Literal]
-        return "|".join(["INT", *words])
+        return "|".join([metavar(key, next(part for part in get_args(kind) if part in (int, float)), param), *words])
     if kind in (int, float):
         return "INT" if kind is int else "NUMBER"
     return "FILE" if param.file else key.upper()

@@ -30,6 +30,7 @@ class Info:
         colour: the film's tags, unspecified ones filled in as players do; sRGB-like for pictures.
         aspect: sample aspect ratio, 1 for square pixels.
         sound: codec of every audio track.
+        sound_titles: title of every audio track; empty for none.
         start: time of the first frame within the file, seconds.
         delay: seconds by which the picture starts later than the file.
         cut: whether only a part of the film is selected.
@@ -52,6 +53,7 @@ class Info:
     colour: Colour = Colour()
     aspect: Fraction = Fraction(1)
     sound: tuple[str, ...] = ()
+    sound_titles: tuple[str, ...] = ()
     start: Fraction = Fraction(0)
     delay: Fraction = Fraction(0)
     cut: bool = False

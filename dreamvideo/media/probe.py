@@ -14,7 +14,6 @@ from .colour_tags import HDR, Kind
 from .frame_rates import VARYING_RATE, dropped_at, even_rate, nominal_rate
 from .frame_times import USUAL_RATE, FrameTimes, Packets, frame_times, read_packets
 from .info import Colour
-from .interlace import Fields
 from .local_files import check_size, open_container
 
 TAGS = ("title", "language", "timecode")  # of the picture's track, that are carried over
@@ -39,12 +38,13 @@ class ProbedFilm:
         colour: colour tags.
         hdr: "PQ", "HLG", or empty.
         aspect: sample aspect ratio.
-        fields: order of the fields that the first frame says it has; empty for none.
+        interlaced: whether the first frame says that it is.
         stamps, times, end, resets: of all frames that can be decoded (see `FrameTimes`).
         by_stamp: whether a decoded frame is told by its time stamp; else by its place.
         rate: frames per second.
         constant: whether every frame comes at a multiple of the rate, though some multiples may have none.
         sound: codec of every audio track; empty for one that is unknown.
+        sound_titles: title of every audio track; empty for none.
         tags: of the picture's track.
         notices: facts that the user should know, one sentence each.
     """
@@ -62,7 +62,7 @@ class ProbedFilm:
     colour: Colour
     hdr: str
     aspect: Fraction
-    fields: Fields
+    interlaced: bool
     stamps: list[int | None] = field(repr=False)
     times: list[Fraction] = field(repr=False)
     end: Fraction
@@ -71,6 +71,7 @@ class ProbedFilm:
     rate: Fraction
     constant: bool
     sound: tuple[str, ...]
+    sound_titles: tuple[str, ...]
     tags: tuple[tuple[str, str], ...]
     notices: tuple[str, ...]
 
@@ -90,12 +91,13 @@ def probe(path: str, number: int = 0, demuxer: str = "") -> ProbedFilm:
         packets = read_packets(container)
         index, notices = _choose(path, container, packets, number)
         sound = tuple(_codec(track) for track in container.streams.audio)
+        titles = tuple(_named(track).get("title", "") for track in container.streams.audio)
     with _opened(path, demuxer) as container:  # opened again: not every file can be rewound
         stream = container.streams[index]
         check_size(path, stream.width, stream.height)
         first = _first_frame(path, container, stream)
         check_size(path, first.width, first.height)  # the real size, which may differ from the declared one
-        film = _film(container, stream, packets, first, sound, notices)
+        film = replace(_film(container, stream, packets, first, notices), sound=sound, sound_titles=titles)
     if film.alpha and film.demuxer in OPAQUE_FORMATS:
         with _opened(path, demuxer) as container:
             film = _without_useless_alpha(container, film)
@@ -177,9 +179,7 @@ def _first_frame(path: str, container: Any, stream: Any) -> Any:
     raise SourceError(f"no frame of {path} can be decoded: is it complete?")
 
 
-def _film(
-    container: Any, stream: Any, packets: Packets, first: Any, sound: tuple[str, ...], notices: list[str]
-) -> ProbedFilm:
+def _film(container: Any, stream: Any, packets: Packets, first: Any, notices: list[str]) -> ProbedFilm:
     sideways = first.rotation % 180 != 0
     width, height = (first.height, first.width) if sideways else (first.width, first.height)
     aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
@@ -209,7 +209,7 @@ def _film(
         colour=colour,
         hdr=hdr,
         aspect=1 / aspect if sideways else aspect,
-        fields=("tff" if first.top_field_first else "bff") if first.interlaced_frame else "",
+        interlaced=bool(first.interlaced_frame),
         stamps=shown.stamps,
         times=shown.times,
         end=shown.end,
@@ -217,7 +217,8 @@ def _film(
         by_stamp=None not in shown.stamps and _tells_stamps(container, packets, stream),
         rate=rate,
         constant=constant,
-        sound=sound,
+        sound=(),
+        sound_titles=(),
         tags=_tags(container, stream),
         notices=tuple(notices),
     )
@@ -260,12 +261,18 @@ def _codec(track: Any) -> str:
 
 def _tags(container: Any, stream: Any) -> tuple[tuple[str, str], ...]:
     """Return the title, language and time code of the picture's track; the last may stand in another track."""
-    tags = {key.lower(): value for key, value in stream.metadata.items()}
+    tags = _named(stream)
     for other in (container, *container.streams):
-        codes = {key.lower(): value for key, value in other.metadata.items()}
+        codes = _named(other)
         if "timecode" not in tags and "timecode" in codes:
             tags["timecode"] = codes["timecode"]
     return tuple((tag, tags[tag]) for tag in TAGS if tags.get(tag) and tags[tag] != "und")
+
+
+def _named(stream: Any) -> dict[str, str]:
+    """Return the tags of a stream or container, with lower names; QuickTime calls the title a name."""
+    tags = {key.lower(): value for key, value in stream.metadata.items()}
+    return {"title": tags["name"], **tags} if "name" in tags else tags
 
 
 def _rate(stream: Any, times: list[Fraction]) -> tuple[Fraction, bool]:

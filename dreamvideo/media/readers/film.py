@@ -61,7 +61,7 @@ class FilmReader:
         self._numbers = [number for time, number in shown if time in chosen]
         # where the start lies between two frames, picture and sound begin with the later one
         start = times[0] if selection.start > shown[0][0] else selection.start
-        fields = fields_of(path, film.demuxer, film.stream, film.fields, film.codec, film.height)
+        fields = fields_of(path, film.demuxer, film.stream, film.interlaced, film.codec, film.height)
         self._fields = fields if selection.deinterlace else ""
         self.info = _info(path, film, selection, times, start)
         if fields:
@@ -237,6 +237,7 @@ def _info(path: str, film: ProbedFilm, selection: Selection, times: list[Fractio
         colour=colour,
         aspect=aspect,
         sound=film.sound,
+        sound_titles=film.sound_titles,
         start=start,
         delay=max(times[0] - start, Fraction(0)),
         cut=start > 0 or selection.end is not None,

@@ -15,7 +15,6 @@ TONEMAP = (
     "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=mobius:desat=0,"
     "zscale=t=bt709:m=bt709:r=pc,format=gbrp16le"
 )
-GREY_FORMATS = {8: "gray", 16: "gray16le"}  # by depth
 
 
 def filters(film: ProbedFilm, info: Info, fields: Fields, pixel_format: str) -> str:
@@ -24,16 +23,16 @@ def filters(film: ProbedFilm, info: Info, fields: Fields, pixel_format: str) -> 
     Args:
         film: what is decoded.
         info: whose size the frames get.
-        fields: order of the fields of an interlaced film that is to be made progressive; empty to leave it as it is.
+        fields: of an interlaced film that is to be made progressive; empty to leave it as it is.
         pixel_format: FFmpeg's name of the one wanted.
     """
     chain = ["showinfo=checksum=0", "setpts=N"]
     if fields:
-        chain += [f"setfield={fields}", "bwdif=mode=send_frame:deint=all"]
+        chain += [*([f"setfield={fields}"] if fields != "auto" else []), "bwdif=mode=send_frame:deint=all"]
     if film.hdr:
         chain += [_tags(film), *(["format=gbrp16le"] if film.kind == "rgb" else []), TONEMAP]
     elif film.kind == "grey" and film.limited and not film.alpha:
-        chain += [f"format={GREY_FORMATS[film.depth]}", "zscale=rin=limited:r=full"]  # swscale takes grey for full
+        chain.append("zscale=rin=limited:r=full")  # swscale takes grey for full
     chain.append(_scale(film, info))
     return ",".join([*chain, f"format={pixel_format}"])
 

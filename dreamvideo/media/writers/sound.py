@@ -41,15 +41,19 @@ class _Track:
         number: of the track in the source, from 0.
         codec: FFmpeg's name of its codec.
         encoder: FFmpeg's name of the encoder; `copy` to keep it bit for bit.
+        title: of the track; empty for none.
     """
 
     number: int
     codec: str
     encoder: str
+    title: str
 
     def args(self, place: int, exact_start: bool) -> list[str]:
         """Return ffmpeg's arguments for it, as the output's sound track number `place`, from 0."""
         args = ["-map", f"1:a:{self.number}", f"-c:a:{place}", self.encoder]
+        if self.title:
+            args += [f"-metadata:s:a:{place}", f"title={self.title}"]
         if self.encoder != "copy":
             layouts = LAYOUTS.get(self.encoder)
             return [*args, f"-b:a:{place}", "256k", *([f"-filter:a:{place}", layouts] if layouts else [])]
@@ -162,13 +166,14 @@ def _tracks(info: Info, suffix: str) -> tuple[list[_Track], list[str]]:
     """Return the sound tracks that come into the output, and notices about what is not copied."""
     tracks, notices = list[_Track](), list[str]()
     container = CONTAINERS[suffix]
+    titles = ("",) * len(info.sound) if info.song else info.sound_titles
     for number, codec in enumerate(info.sound if container.sound else ()):
         if not codec:
             notices.append(f"sound track {number + 1} is in a format that is not known, and left out")
         elif codec in container.sound or "*" in container.sound:
-            tracks.append(_Track(number, codec, "copy"))
+            tracks.append(_Track(number, codec, "copy", titles[number]))
         else:
-            tracks.append(_Track(number, codec, container.fallback))
+            tracks.append(_Track(number, codec, container.fallback, titles[number]))
             kind = container.fallback.removeprefix("lib")
             notices.append(f"{suffix} does not hold {codec} sound: re-encoded to {kind}")
     return tracks, notices

@@ -540,3 +540,17 @@ def test_options_that_hold_no_alpha_lay_it_over(tmp_path: Path) -> None:
     assert any(re.search("laid over black", notice) for notice in told)
     assert not read(tmp_path / "o.mkv", background=None)[0].alpha
     assert EncoderOptions().codec == ""
+
+
+@pytest.mark.parametrize("start", [0, Fraction(2, 5), 1])
+@pytest.mark.parametrize("early", ["picture", "sound"])
+def test_picture_and_sound_that_begin_apart_stay_in_step(early: str, start: Fraction, tmp_path: Path) -> None:
+    """A receiver that finds the picture half a second before the sound, or the other way round."""
+    flash = ["-f", "lavfi", "-i", "color=white:s=64x48:r=25:d=3,drawbox=color=black:t=fill:enable='lt(t,2)'"]
+    click = ["-f", "lavfi", "-i", "aevalsrc='if(gt(t,2),sin(6000*t)/2)':d=3:s=48000"]
+    trim = ["-af", "atrim=start=0.5"] if early == "picture" else ["-vf", "trim=start=0.5"]
+    ffmpeg(*flash, *click, *trim, *MPEG, tmp_path / "a.ts")
+    copy(tmp_path / "a.ts", tmp_path / "o.mkv", start=Fraction(start))
+    seen, heard = flashes_and_clicks(tmp_path / "o.mkv")
+    assert len(seen) == len(heard) == 1
+    assert abs(seen[0] - heard[0]) < 0.045

@@ -31,6 +31,8 @@ class Info:
         aspect: sample aspect ratio, 1 for square pixels.
         sound: codec of every audio track.
         sound_titles: title of every audio track; empty for none.
+        sound_begins: when the first track that is kept begins, seconds after the start of the file, where ffmpeg would
+            let it begin with the file.
         start: time of the first frame within the file, seconds.
         delay: seconds by which the picture starts later than the file.
         cut: whether only a part of the film is selected.
@@ -54,6 +56,7 @@ class Info:
     aspect: Fraction = Fraction(1)
     sound: tuple[str, ...] = ()
     sound_titles: tuple[str, ...] = ()
+    sound_begins: Fraction = Fraction(0)
     start: Fraction = Fraction(0)
     delay: Fraction = Fraction(0)
     cut: bool = False

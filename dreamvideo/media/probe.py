@@ -12,7 +12,7 @@ from ..errors import SourceError
 from . import colour_tags
 from .colour_tags import HDR, Kind
 from .frame_rates import VARYING_RATE, dropped_at, even_rate, nominal_rate
-from .frame_times import USUAL_RATE, FrameTimes, Packets, frame_times, read_packets
+from .frame_times import RESETS_CLOCK, USUAL_RATE, FrameTimes, Packets, frame_times, read_packets
 from .info import Colour
 from .local_files import check_size, open_container
 
@@ -45,6 +45,7 @@ class ProbedFilm:
         constant: whether every frame comes at a multiple of the rate, though some multiples may have none.
         sound: codec of every audio track; empty for one that is unknown.
         sound_titles: title of every audio track; empty for none.
+        sound_begins: see `Info`.
         tags: of the picture's track.
         notices: facts that the user should know, one sentence each.
     """
@@ -72,6 +73,7 @@ class ProbedFilm:
     constant: bool
     sound: tuple[str, ...]
     sound_titles: tuple[str, ...]
+    sound_begins: Fraction
     tags: tuple[tuple[str, str], ...]
     notices: tuple[str, ...]
 
@@ -219,6 +221,7 @@ def _film(container: Any, stream: Any, packets: Packets, first: Any, notices: li
         constant=constant,
         sound=(),
         sound_titles=(),
+        sound_begins=_sound_begins(container),
         tags=_tags(container, stream),
         notices=tuple(notices),
     )
@@ -257,6 +260,21 @@ def _count_notices(shown: FrameTimes, rate: Fraction, constant: bool) -> list[st
 def _codec(track: Any) -> str:
     """Return the name of a track's codec, not of its decoder; empty if there is no decoder for it."""
     return track.codec_context.codec.canonical_name if track.codec_context else ""
+
+
+def _sound_begins(container: Any) -> Fraction:
+    """Return how much later than the file its sound begins, in the formats where ffmpeg lets the tracks it reads begin.
+
+    In formats whose clock may be reset, ffmpeg takes for the start that of the tracks which are asked for, not of all.
+    """
+    import av
+
+    begins = [
+        t.start_time * t.time_base for t in container.streams.audio if t.codec_context and t.start_time is not None
+    ]
+    if not container.format.flags & RESETS_CLOCK or not begins:
+        return Fraction(0)
+    return max(min(begins) - Fraction(container.start_time or 0, av.time_base), Fraction(0))
 
 
 def _tags(container: Any, stream: Any) -> tuple[tuple[str, str], ...]:

@@ -238,6 +238,7 @@ def _info(path: str, film: ProbedFilm, selection: Selection, times: list[Fractio
         aspect=aspect,
         sound=film.sound,
         sound_titles=film.sound_titles,
+        sound_begins=film.sound_begins,
         start=start,
         delay=max(times[0] - start, Fraction(0)),
         cut=start > 0 or selection.end is not None,

@@ -112,8 +112,9 @@ def _steady_clock(info: Info, tracks: list[_Track], output: Path) -> Iterator[In
     steady = output.with_suffix(".sound.mkv")
     maps = [argument for track in tracks for argument in ("-map", f"0:a:{track.number}")]
     try:
-        ffmpeg.run([*ffmpeg.input_args(info.path, info.demuxer), *maps, "-c", "copy", "-y", f"file:{steady}"])
-        yield replace(info, path=str(steady), demuxer="matroska")
+        opened = [*_later(info.sound_begins), *ffmpeg.input_args(info.path, info.demuxer)]
+        ffmpeg.run([*opened, *maps, "-c", "copy", "-y", f"file:{steady}"])
+        yield replace(info, path=str(steady), demuxer="matroska", sound_begins=Fraction(0))
     finally:
         steady.unlink(missing_ok=True)
 
@@ -155,11 +156,17 @@ def _song_inputs(picture: Picture, info: Info) -> list[str]:
 
 def _source_inputs(picture: Picture, info: Info) -> list[str]:
     """Return the inputs of ffmpeg: the picture, as late as in the source, and the selected part of the source."""
-    delay = ["-itsoffset", f"{float(info.delay):.6f}"] if info.delay * info.rate >= Fraction(1, 2) else []
-    part = ["-ss", f"{float(info.start):.6f}"] if info.start else []
+    delay = _later(info.delay) if info.delay * info.rate >= Fraction(1, 2) else []
+    part = _later(info.sound_begins - info.start)
+    part += ["-ss", f"{float(info.start):.6f}"] if info.start else []
     if info.cut or not picture.whole:
         part += ["-t", f"{float(info.delay + picture.count / info.rate):.6f}"]
     return [*delay, *ffmpeg.input_args(str(picture.file)), *part, *ffmpeg.input_args(info.path, info.demuxer)]
+
+
+def _later(seconds: Fraction) -> list[str]:
+    """Return the argument with which an input of ffmpeg begins later."""
+    return ["-itsoffset", f"{float(seconds):.6f}"] if seconds > 0 else []
 
 
 def _tracks(info: Info, suffix: str) -> tuple[list[_Track], list[str]]:

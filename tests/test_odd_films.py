@@ -149,6 +149,12 @@ def test_pictures_that_do_not_decode_are_held_and_told(name: str, tmp_path: Path
     assert len(read(tmp_path / "o.mkv")[1]) == 20
 
 
+def test_a_part_of_a_truncated_film_ends_where_it_ends(tmp_path: Path) -> None:
+    film = make(tmp_path / "a.avi", "-c:v", "mjpeg", "-q:v", "3", size="256x64", frames=40)
+    zeroed(film, *range(30, 40))
+    assert numbers(film, start=Fraction(20, 25)) == list(range(20, 30))
+
+
 def test_an_empty_chunk_of_an_avi_repeats_the_picture_before(tmp_path: Path) -> None:
     film = make(tmp_path / "a.avi", "-c:v", "mjpeg", "-vf", "select='not(eq(n,6))'", "-fps_mode", "passthrough")
     assert b"00dc\0\0\0\0" in film.read_bytes()  # so does ffmpeg write it

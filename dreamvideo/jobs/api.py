@@ -171,9 +171,12 @@ def _render_film(folder: RunFolder, wanted: Request, options: RunOptions, opened
     plan = settle_plan(folder, fresh, options.since, opened, setup, options.control)
     if plan is None:
         return Result(wanted.output, 0, setup.info.count, True)
-    for notice in opened.notices:  # which come up while the source is read for its shots
+    found = opened.notices  # which come up while the source is read for its shots, or for a loop
+    for notice in found:
         options.control.on_event(Event(0, plan.count, notice))
     result = _dream(folder, plan, options, opened, setup, reported)
+    for notice in set(opened.notices) - set(found):
+        options.control.on_event(Event(result.done, plan.count, notice))
     if not (result.stopped or options.keep_work):
         folder.remove()
     return replace(result, path=wanted.output, folder=str(folder.path) if folder.holds_work else "")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import SourceError
 from ..media.info import Info, as_still
-from ..media.readers.frame import Frame
+from ..media.readers.frame import Frame, Source
 from ..media.readers.source import open_source
 from ..media.writers.sink import Sink
 from ..recipe import Clip, Recipe, parse_time
@@ -66,13 +66,15 @@ def preview(
     moment = _find(at, info, setup, wanted)
     for notice in (*info.notices, *setup.notices):
         on_event(Event(0, 1, notice))
-    with _open(wanted, moment, info, setup) as (sink, frames, octaves):
+    with _open(wanted, moment, info, setup) as (opened, sink, frames, octaves):
         configure_process(setup.recipe.network)
         engine = Engine(setup.recipe, setup.timeline)
         dreamed = render(frames, engine, on_octave=octaves)
         picture = _last_picture(dreamed, engine, moment, on_event)
         if picture is None:
             raise SourceError(f"no frame of {source} can be decoded at {at}: is it complete?")
+        for notice in opened.notices:
+            on_event(Event(1, 1, notice))
         sink.write(picture)
         sink.commit(whole=True)
     return Result(wanted.output, 1, 1, False)
@@ -127,11 +129,11 @@ def _find(at: str, info: Info, setup: Setup, wanted: Request) -> _Moment:
 @contextmanager
 def _open(
     wanted: Request, moment: _Moment, info: Info, setup: Setup
-) -> Iterator[tuple[Sink, Iterable[Frame], SaveOctave | None]]:
+) -> Iterator[tuple[Source, Sink, Iterable[Frame], SaveOctave | None]]:
     """Open what a preview reads and writes.
 
     Yields:
-        The output, the frames to dream, and what saves the octaves of the last of them, if that is wanted.
+        The source, the output, the frames to dream, and what saves the octaves of the last of them, if that is wanted.
     """
     octaves = _octave_saver(wanted, info, moment)
     still, shown = replace(setup, info=as_still(info)), replace(wanted.recipe, clip=moment.clip)
@@ -143,7 +145,7 @@ def _open(
             replace(frame, index=frame.index + moment.first, time=frame.time + moment.first / info.rate)
             for frame in opened
         )
-        yield sink, watch(itertools.islice(setup.frames(frames), moment.count)), octaves
+        yield opened, sink, watch(itertools.islice(setup.frames(frames), moment.count)), octaves
 
 
 def _octave_saver(wanted: Request, info: Info, moment: _Moment) -> SaveOctave | None:

@@ -120,6 +120,7 @@ class FilmReader:
                 if first is not None:
                     yield first
                     yield from pictures
+                return
 
     def _decoded(self, begin: int) -> Generator[_Decoded]:
         """Yield decoded pictures from number `begin` on."""

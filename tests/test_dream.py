@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from skimage import data
 from torchvision.models import Inception_V3_Weights, get_model
 
 from dreamvideo import Engine, Recipe, RecipeError
-from dreamvideo.dream import cuda_graphs, gradient, jitter, tiles
+from dreamvideo.dream import cuda_graphs, gradient, jitter, octaves, tiles
 from dreamvideo.dream.objective import text
 from dreamvideo.dream.octaves import Dreamer, octave_sizes
 from dreamvideo.networks import device, network
@@ -214,6 +215,38 @@ def test_where_the_step_is_zero_nothing_is_dreamed(engine: Engine, photo: np.nda
     layer = engine.dreamer(tensor(photo), 1, None, 2, step)
     assert layer[..., :48].abs().max() == 0
     assert layer[..., 72:].abs().mean() > 0.001
+
+
+def test_coarser_octaves_take_turns_and_the_finest_has_none(
+    engine: Engine, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, image = list[tuple[int, int]](), tensor(photo)
+    ascend = octaves.Dreamer.ascend
+
+    def noted(self: octaves.Dreamer, dream: torch.Tensor, step: torch.Tensor, *rest: object) -> torch.Tensor:
+        taken.append((dream.shape[-1], len(rest[0])))  # type: ignore[arg-type]
+        return ascend(self, dream, step, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(octaves.Dreamer, "ascend", noted)
+    recipe = replace(engine.dreamer.recipe, octaves=4)
+    dreamer = octaves.Dreamer(engine.network, engine.dreamer.objective, recipe)
+    sizes = [width for _, width in octaves.octave_sizes(96, 96, 4, recipe.octave_scale)]
+    coarser, layer = octaves.Coarser(torch.full((1, 96, 96), 0.01), turns=3), torch.zeros_like(image)
+    for index in range(3):
+        taken.clear()
+        dreamer(image, index, layer, iterations=1, coarser=coarser)
+        turn = {0: [sizes[0]], 1: [sizes[1]], 2: [sizes[2]]}[index]  # 3, 2 and 1 octaves above the finest
+        assert taken == [(width, 1) for width in [*turn, sizes[3]]]
+    without = dreamer(image, 1, layer, iterations=1, coarser=replace(coarser, turns=0))
+    taken.clear()
+    heard = list[int]()
+    again = dreamer(
+        image, 1, layer, iterations=1, coarser=replace(coarser, turns=0), on_octave=lambda x: heard.append(x.shape[-1])
+    )
+    assert heard == sizes  # all are shown, though only one is ascended
+    assert torch.allclose(again, without, atol=1e-6)
+    nothing = octaves.Coarser(torch.zeros(1, 96, 96), turns=1)
+    assert torch.allclose(dreamer(image, 1, layer, iterations=1, coarser=nothing), without, atol=1e-6)
 
 
 def test_fewer_steps_of_the_finest_octave_go_as_far(engine: Engine, photo: np.ndarray) -> None:

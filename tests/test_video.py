@@ -82,17 +82,39 @@ def test_a_carried_layer_never_outgrows_the_first_dream() -> None:
 
 def test_disoccluded_areas_get_larger_steps_and_a_shot_above_its_target_none() -> None:
     state = replace(held(torch.zeros(3, 8, 8)), convergence=torch.tensor([[[0.0, 0.5, 1.0]]]))
-    iterations, finest, step = carry.effort(state, 0.01, Temporal(refine=4, refine_step=0.2))
-    assert iterations == finest == 8  # half the frame is disoccluded
+    start = carry.effort(state, 0.01, Temporal(refine=4, refine_step=0.2))
+    assert start.iterations == start.finest == 8  # half the frame is disoccluded
     gentle = 0.01 * 0.2 * state.control.step_gain
-    assert torch.allclose(step, torch.tensor([[[0.004, (0.004 + gentle) / 2, gentle]]]))
-    assert carry.effort(held(torch.zeros(3, 8, 8)), 0.01, Temporal(refine=4))[:2] == (2, 1)  # all converged
+    assert start.step is not None
+    assert torch.allclose(start.step, torch.tensor([[[0.006, (0.006 + gentle) / 2, gentle]]]))
+    converged = carry.effort(held(torch.zeros(3, 8, 8)), 0.01, Temporal(refine=4))
+    assert (converged.iterations, converged.finest) == (2, 1)
     usual, hard = (carry.effort(held(torch.zeros(3, 8, 8), step_gain=gain), 0.01, Temporal()) for gain in (1.0, 2.0))
-    assert hard[0] == 2 * usual[0]  # more steps, and no larger ones
-    assert torch.equal(hard[2], usual[2])
+    assert hard.iterations == 2 * usual.iterations  # more steps, and no larger ones
+    assert hard.step is not None
+    assert usual.step is not None
+    assert torch.equal(hard.step, usual.step)
     content = held(torch.zeros(3, 8, 8), objective_ratio=1.1)
-    assert carry.effort(content, 0.01, Temporal())[0] == 0
-    assert carry.effort(content, 0.01, Temporal(morph=1.0))[0] == Temporal().refine  # alive all the same
+    assert carry.effort(content, 0.01, Temporal()).iterations == 0
+    assert carry.effort(content, 0.01, Temporal(morph=1.0)).iterations == Temporal().refine  # alive all the same
+
+
+def test_coarser_octaves_ascend_disoccluded_areas_alone_unless_the_dream_is_to_change() -> None:
+    state = held(torch.zeros(3, 8, 8))
+    nothing = carry.effort(state, 0.01, Temporal()).coarser
+    assert nothing is not None
+    assert nothing.turns == 0  # nothing is disoccluded
+    strip = replace(state, convergence=torch.cat([torch.zeros(1, 1, 8), torch.ones(1, 7, 8)], dim=1))
+    coarser = carry.effort(strip, 0.01, Temporal()).coarser
+    assert coarser is not None
+    assert coarser.turns == carry.TURNS
+    assert float(coarser.step[:, 0].min()) > 0.001
+    assert torch.count_nonzero(coarser.step[:, 1:]) == 0
+    much = replace(state, convergence=torch.zeros(1, 8, 8))
+    feedback = replace(strip, base=torch.zeros(3, 1, 1))
+    assert carry.effort(much, 0.01, Temporal()).coarser is None
+    assert carry.effort(feedback, 0.01, Temporal()).coarser is None
+    assert carry.effort(strip, 0.01, Temporal(morph=0.5)).coarser is None
 
 
 def test_the_step_gain_rises_the_further_the_objective_falls() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -53,6 +54,25 @@ def resize(image: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(image, (height, width), mode="bilinear", antialias=shrinks, align_corners=False)
 
 
+@dataclass(frozen=True)
+class Coarser:
+    """How the octaves coarser than the finest are ascended where a dream is carried on.
+
+    They make the large shapes, which move along and stay: only areas that have come into sight lack them.
+
+    Attributes:
+        step: of every pixel, (1, H, W).
+        turns: each octave has its turn on every so many frames; 0 for never.
+    """
+
+    step: Tensor
+    turns: int
+
+    def takes_part(self, index: int, below: int) -> bool:
+        """Tell whether an octave has its turn: the one `below` octaves coarser than the finest, on a frame."""
+        return self.turns > 0 and (index + below) % self.turns == 0
+
+
 class Dreamer:
     """Dreams images with one network, objective and recipe; built once for a whole film.
 
@@ -92,6 +112,7 @@ class Dreamer:
         iterations: int | None = None,
         step: Tensor | None = None,
         finest: int | None = None,
+        coarser: Coarser | None = None,
         on_octave: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
         """Return the dream layer of an image.
@@ -104,6 +125,7 @@ class Dreamer:
             iterations: ascent steps per octave; the recipe's by default.
             step: the size of an ascent step at every pixel, (1, H, W); the recipe's by default.
             finest: ascent steps of the finest octave, if fewer; they are longer, so that they go as far in all.
+            coarser: how the other octaves are ascended, if not as the finest.
             on_octave: called with the dream at every octave's size, (3, h, w), smallest first; not clamped.
 
         Returns:
@@ -120,10 +142,16 @@ class Dreamer:
         sizes = octave_sizes(frame.shape[-2], frame.shape[-1], self.recipe.octaves, self.recipe.octave_scale)
         detail = frame.new_zeros(*frame.shape[:2], *sizes[0])  # what the ascent has added, (1, 3, h, w)
         for octave, size in enumerate(sizes):
+            below, length, taken = len(sizes) - 1 - octave, steps, count
+            if coarser is not None and below:
+                length, taken = coarser.step[None], count if coarser.takes_part(index, below) else 0
+            if not taken and on_octave is None and below:
+                detail = resize(detail, size)
+                continue
             base = self._octave_base(start, frame, sizes, octave)
             dream = base + resize(detail, size)
-            length, last = resize(steps, size), octave == len(sizes) - 1
-            jitters = draw_jitter(self.recipe, index, octave, count).to(frame.device)
+            length, last = resize(length, size), not below
+            jitters = draw_jitter(self.recipe, index, octave, taken).to(frame.device)
             if last and finest is not None and finest < count:
                 length, jitters = length * (count / finest), jitters[:finest]
             own = resize(frame, size) if self.recipe.pull else None

@@ -140,10 +140,12 @@ def _estimate(engine: Engine, frame: Frame, setup: Setup, output: str, kind: str
         first = now.dream.iterations * pixel * phase.pixels(info.height, info.width) + rest
     times = 2 if setup.recipe.temporal.passes == 2 or setup.recipe.camera.loop else 1
     later = []
-    for share in (carry.FEWEST, carry.MOST):
+    all_octaves = bool(now.temporal.morph) or setup.source_frames < info.count  # feedback frames
+    for share, turns in ((carry.FEWEST, 0.0), (carry.MOST, 1 / carry.TURNS)):
         steps = max(round(now.temporal.refine * share), 1)
         last = -(-steps // 2) if share <= 1 else steps
-        later.append(times * (pixel * (steps * coarser + last * finest) + rest))
+        work = steps * coarser * (1 if all_octaves else turns) + last * finest
+        later.append(times * (pixel * work + rest))
     alone = now.temporal.flow == "none"
     disk, scratch = _disk(info, output, recipe.encoding.codec)
     return Estimate(

@@ -200,10 +200,10 @@ class Temporal:
             10_000,
             curve=True,
         ),
-    ] = 3
+    ] = 2
     refine_step: Annotated[
         float, Param("step of carried frames, relative to --step; 0 = none, 1 = the same step", 0, 1, curve=True)
-    ] = 0.1
+    ] = 0.2
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..dream.objective.objective import Objective, share_changed
+from ..dream.octaves import Coarser
 from ..recipe import Temporal
 from . import camera
 from .flow import Motion
@@ -23,7 +24,7 @@ from .warp import warp
 
 CONVERGENCE_FRAMES = 4  # frames for which a disoccluded area gets more ascent
 OCCLUSION_LOSS = 0.05  # share of the layer that is lost where the flow is not reliable; the rest fills the hole
-DISOCCLUDED_STEP = 0.4  # step in disoccluded areas, as a share of the full one
+DISOCCLUDED_STEP = 0.6  # step in disoccluded areas, as a share of the full one
 LARGEST_STEP = 0.6  # most of the full step, where few iterations have to do
 CALM = 0.25  # share of that step which is left in a shot above its target objective
 STILL = 0.001  # disoccluded share below which a shot above its target is left as it is
@@ -34,6 +35,8 @@ SAME = 1e-6  # share of an objective below which it counts as unchanged
 FEEDBACK_TINT = 0.5  # `strength.TINT` of a feedback dream, where the layer's mean is the picture's light
 NEED = 8.0  # iterations of a frame that is all disoccluded, as a multiple of the usual
 FEWEST, MOST = 0.5, 2.0  # range of the iterations, as a multiple of the usual
+TURNS = 4  # frames in which each of the coarser octaves has its turn: as many as an area takes to converge
+MUCH = 0.25  # disoccluded share above which all octaves take part in every frame
 MORPH = 2.0  # step of a dream that always moves, as a multiple of the recipe's step for carried frames
 
 
@@ -48,6 +51,7 @@ class Start:
         iterations: ascent steps per octave; of a carried dream only.
         finest: ascent steps of the finest octave.
         step: every pixel's step, (1, H, W).
+        coarser: how the other octaves are ascended; None for all of them as the finest.
     """
 
     carried: State | None
@@ -56,6 +60,7 @@ class Start:
     iterations: int = 0
     finest: int = 0
     step: Tensor | None = None
+    coarser: Coarser | None = None
 
 
 def start_frame(tracked: TrackedFrame, image: Tensor, state: State | None, goal: Objective) -> Start | None:
@@ -81,8 +86,8 @@ def start_frame(tracked: TrackedFrame, image: Tensor, state: State | None, goal:
     carried = warp_state(state, image, motion.to(image.device), numbers.temporal, tracked.fill)
     if changed >= SAME:
         carried = retarget(carried, changed)
-    iterations, finest, step = effort(carried, numbers.dream.step, numbers.temporal)
-    return Start(carried, carried.layer, False, 0 if rests else iterations, finest, step)
+    start = effort(carried, numbers.dream.step, numbers.temporal)
+    return replace(start, iterations=0) if rests else start
 
 
 def settle(
@@ -124,13 +129,16 @@ def warp_state(state: State, image: Tensor, motion: Motion, temporal: Temporal, 
     return replace(state, layer=state.control.hold(layer, image, tint) * temporal.persistence, convergence=convergence)
 
 
-def effort(carried: State, step: float, temporal: Temporal) -> tuple[int, int, Tensor]:
-    """Return how much ascent a frame gets: iterations per octave and of the finest, and every pixel's step (1, H, W).
+def effort(carried: State, step: float, temporal: Temporal) -> Start:
+    """Return what a frame's dream starts from, if that is carried, and how much ascent it gets.
 
     Converged areas get a step as gentle as the strength control allows, disoccluded ones a larger one. Where the
     recipe's step for carried frames does not suffice, or much is disoccluded, there are more iterations, and no larger
     steps: many small ones, each at another jitter, shake the dream less than few large ones. Where all is converged,
-    the finest octave, half of the work, takes half as many, each twice as long.
+    the finest octave takes half as many, each twice as long.
+
+    The coarser octaves ascend only disoccluded areas, and take turns: that is half of the work saved, and steadier.
+    Where the dream is to change (a morph, a feedback dream, a new objective), all take part in every frame.
     """
     control, disoccluded = carried.control, 1 - carried.convergence
     gain = max(control.step_gain * control.demand, temporal.morph)
@@ -142,7 +150,11 @@ def effort(carried: State, step: float, temporal: Temporal) -> tuple[int, int, T
     most = min(DISOCCLUDED_STEP * temporal.refine * MOST / max(iterations, 1), LARGEST_STEP)
     full = step * most * max(control.demand, CALM)
     finest = iterations if need > 1 else -(-iterations // 2)
-    return iterations, finest, gentle + (full - gentle) * disoccluded
+    more = (full - gentle) * disoccluded
+    coarser = None
+    if carried.base is None and not temporal.morph and share < MUCH:
+        coarser = Coarser(more, TURNS if share >= STILL else 0)
+    return Start(carried, carried.layer, False, iterations, finest, gentle + more, coarser)
 
 
 def retarget(carried: State, share: float) -> State:

@@ -35,6 +35,7 @@ from .shots import Rule, shot_rule
 from .state import State, TrackerState
 from .tracker import TrackedFrame, Tracker
 
+MEASURED = 2  # frames from one measurement of the objective to the next; those on which the largest octave rests
 OnOctave = Callable[[int, Tensor], None]  # is told a frame's number and its dream at one octave's size, (3, h, w)
 
 
@@ -177,10 +178,14 @@ class Engine:
             return image, state.layer, state
         heard = None if on_octave is None else lambda picture: on_octave(frame.index, picture)
         if start.carried is not None:
-            layer = self.dreamer(image, frame.index, start.layer, start.iterations, start.step, start.finest, heard)
+            layer = self.dreamer(
+                image, frame.index, start.layer, start.iterations, start.step, start.finest, start.coarser, heard
+            )
         else:
             layer = self.dreamer(image, on_octave=heard) if start.layer is None else start.layer
         is_held = not is_zero(goal) and (numbers.temporal.flow != "none" or frame.feedback)
+        if start.carried is not None and frame.index % MEASURED:
+            is_held = False  # the level changes slowly: it is held by what was measured last
         value = self._value((image + layer).clamp(0, 1)) if is_held else math.nan
         state = settle(image, layer, value, start.carried, state, goal)
         return image, state.layer, state

@@ -19,7 +19,7 @@ from torchvision.models import get_model
 
 from dreamvideo import ModelError
 from dreamvideo.dream.objective.response import energy
-from dreamvideo.networks import winograd
+from dreamvideo.networks import convolution, winograd
 from dreamvideo.networks.convolution import ConvReLU
 from dreamvideo.networks.efficientnet_lite import Lite, SameConv
 from dreamvideo.networks.embedded import VARIANTS
@@ -254,3 +254,20 @@ def test_weights_are_never_unpickled(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         load_network("squeezenet1_1", ["features.3"], str(tmp_path / "w.pth"))
     assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("kernel", [(3, 3), (4, 3), (6, 6), (5, 4), (2, 3)])
+@pytest.mark.parametrize("size", [(9, 12), (16, 11), (7, 7)])
+@pytest.mark.parametrize("stride", [2, 3])
+def test_depthwise_gradients_by_phase_are_those_of_pytorch(
+    kernel: tuple[int, int], size: tuple[int, int], stride: int
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(5, 1, *kernel, generator=generator)
+    padding = ((kernel[0] - 1) // 2, (kernel[1] - 1) // 2)
+    x = torch.randn(1, 5, *size, generator=generator, requires_grad=True)
+    y = F.conv2d(x, weight, None, stride, padding, 1, 5)
+    gradient = torch.randn(y.shape, generator=generator)
+    (wanted,) = torch.autograd.grad(y, x, gradient)
+    found = convolution._depthwise_gradient_by_phase(gradient, weight, stride, padding, x.shape[-2:])
+    assert torch.allclose(found, wanted, atol=1e-5)

@@ -130,11 +130,42 @@ def _input_gradient(gradient: Tensor, x: Tensor, weight: Tensor, settings: ConvS
     if settings.groups == weight.shape[0] and settings.stride == 1:  # depthwise: correlating with the flipped kernel
         rows, columns = (k - 1 - p for k, p in zip(weight.shape[-2:], settings.padding, strict=True))  # is fastest
         return F.conv2d(gradient, weight.flip(2, 3), None, 1, (rows, columns), 1, settings.groups)
+    if settings.groups == weight.shape[0] and gradient.dtype == torch.bfloat16 and gradient.device.type == "cpu":
+        return _depthwise_gradient_by_phase(gradient, weight, settings.stride, settings.padding, x.shape[-2:])
     stride, only_input = (settings.stride, settings.stride), (True, False, False)
     back: Tensor = torch.ops.aten.convolution_backward(
         gradient, x, weight, None, stride, settings.padding, (1, 1), False, (0, 0), settings.groups, only_input
     )[0]
     return back
+
+
+def _depthwise_gradient_by_phase(
+    gradient: Tensor, weight: Tensor, stride: int, padding: tuple[int, int], size: torch.Size
+) -> Tensor:
+    """Return the gradient at the input (1, C, H, W) of a depthwise convolution, phase by phase.
+
+    Each phase (see `_input_gradient_by_phase`) is a depthwise convolution of its own, with every `stride`-th tap. In
+    bfloat16 oneDNN has no kernel for the whole: it took a tenfold of this, and two fifths of an ascent step.
+    """
+    channels, _, *kernel = weight.shape
+    # no tap lies farther from an output pixel than that
+    reach = max(max(stride - 1 + p, k - 1 - p) // stride for k, p in zip(kernel, padding, strict=True))
+    out = gradient.new_empty(1, *size, channels).permute(0, 3, 1, 2)  # channels last
+    for row in range(stride):
+        for column in range(stride):
+            phase = out[..., row::stride, column::stride]
+            taps, margins = weight, list[int]()
+            for axis, place in ((3, column), (2, row)):
+                first = (place + padding[axis - 2]) % stride  # taps that reach this phase: from here on
+                taps = taps[(slice(None),) * axis + (slice(first, None, stride),)]
+                highest = (place + padding[axis - 2] - first) // stride  # offset of the output that the first one reads
+                margins += [reach + highest - taps.shape[axis] + 1, reach - highest]
+            centred = F.pad(taps.flip(2, 3), margins).contiguous(memory_format=torch.channels_last)
+            more = [max(n - have, 0) for n, have in zip(phase.shape[-2:], gradient.shape[-2:], strict=True)]
+            found = F.conv2d(gradient, centred, None, 1, [reach + more[0], reach + more[1]], 1, channels)
+            top, left = more
+            phase.copy_(found[..., top : top + phase.shape[-2], left : left + phase.shape[-1]])
+    return out
 
 
 def _input_gradient_by_phase(

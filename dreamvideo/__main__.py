@@ -1,5 +1,6 @@
 """`python -m dreamvideo` and the `dreamvideo` command."""
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -8,6 +9,9 @@ from types import FrameType
 def run() -> None:
     """Run the command line and exit with its code."""
     code = 130
+    # OpenMP reads this when torch is loaded: threads that spin while they wait for each other take the cores from what
+    # else runs on the machine, and so from each other, too
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGINT, _interrupt_once)  # even where a shell, starting it in the background, has it ignored
     try:
         from .cli.main import main

@@ -51,7 +51,7 @@ def test_joined_recordings_give_all_their_frames(name: str, options: tuple[str, 
     part = make(tmp_path / f"part-{name}", *options, frames=10, sound=True)
     film = joined(tmp_path / name, part, part)
     assert numbers(film) == [*range(10), *range(10)]
-    assert said(film, "clock is reset 1 time")
+    assert said(film, "clock is reset once")
     assert numbers(film, start=Fraction(3, 5)) == list(range(5, 10))
 
 

@@ -245,9 +245,8 @@ def _count_notices(shown: FrameTimes, rate: Fraction, constant: bool) -> list[st
     if shown.declared > len(times) + held:
         notices.append(f"the film is truncated: it declares {shown.declared} frames and holds {len(times)}")
     if shown.resets:
-        notices.append(
-            f"its clock is reset {shown.resets} time(s), as where recordings are joined: its parts follow each other"
-        )
+        often = "once" if shown.resets == 1 else f"{shown.resets} times"
+        notices.append(f"its clock is reset {often}, as where recordings are joined: its parts follow each other")
     if held:
         notices.append(f"{held} of its frames have no picture of their own: the one before each is held")
     if not constant:

@@ -175,7 +175,7 @@ def _render_film(folder: RunFolder, wanted: Request, options: RunOptions, opened
     for notice in found:
         options.control.on_event(Event(0, plan.count, notice))
     result = _dream(folder, plan, options, opened, setup, reported)
-    for notice in set(opened.notices) - set(found):
+    for notice in (new for new in opened.notices if new not in found):
         options.control.on_event(Event(result.done, plan.count, notice))
     if not (result.stopped or options.keep_work):
         folder.remove()

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -95,8 +94,7 @@ class AlphaSink:
         """Take the next picture; after the source's last frame, that one's alpha stays."""
         self._last = self._alphas.popleft() if self._alphas else self._last
         assert self._last is not None
-        alpha = torch.from_numpy(self._last.astype(np.float32) / np.iinfo(self._last.dtype).max).to(image.device)
-        self._sink.write(torch.cat([image, alpha[None]]))
+        self._sink.write(torch.cat([image, to_tensor(self._last[..., None], image.device)]))
         self.count += 1
 
     def commit(self, whole: bool) -> None:

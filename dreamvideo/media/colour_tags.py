@@ -14,7 +14,6 @@ Kind = Literal["rgb", "yuv", "grey"]
 UNSPECIFIED = (0, 2, 3)  # reserved, unspecified, reserved
 HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics
 BT2020 = 9  # both as matrix and as primaries: what HDR is made in
-RGB_MATRIX = 0
 LIMITED, FULL = 1, 2  # ranges
 
 
@@ -40,23 +39,23 @@ def colour_of(frame: Any) -> Colour:
     kind, transfer = kind_of(frame), int(frame.color_trc)
     hd = kind == "rgb" or frame.height > 576 or frame.width > 1024
     usual = BT2020 if transfer in HDR else 1 if hd else 6
-    matrix = int(frame.colorspace)
-    if kind == "rgb":
-        matrix = usual
-    full = kind != "rgb" and (frame.color_range == FULL or frame.format.name.startswith("yuvj"))
     return Colour(
-        matrix=_specified(matrix, usual) if matrix != RGB_MATRIX else usual,
+        matrix=usual if kind == "rgb" else _specified(int(frame.colorspace), usual),
         primaries=_specified(int(frame.color_primaries), usual),
         transfer=_specified(transfer, usual),
-        range=FULL if full else LIMITED,
+        range=FULL if kind != "rgb" and _says_full(frame) else LIMITED,
     )
 
 
 def is_limited(frame: Any) -> bool:
     """Tell whether a PyAV frame's values keep to the limited range; RGB and grey do so only if they say so."""
     if kind_of(frame) == "yuv":
-        return frame.color_range != FULL and not frame.format.name.startswith("yuvj")
+        return not _says_full(frame)
     return bool(frame.color_range == LIMITED)
+
+
+def _says_full(frame: Any) -> bool:
+    return frame.color_range == FULL or frame.format.name.startswith("yuvj")
 
 
 def _specified(tag: int, usual: int) -> int:

@@ -92,14 +92,12 @@ def probe(path: str, number: int = 0, demuxer: str = "") -> ProbedFilm:
     with _opened(path, demuxer) as container:
         packets = read_packets(container)
         index, notices = _choose(path, container, packets, number)
-        sound = tuple(_codec(track) for track in container.streams.audio)
-        titles = tuple(_named(track).get("title", "") for track in container.streams.audio)
     with _opened(path, demuxer) as container:  # opened again: not every file can be rewound
         stream = container.streams[index]
         check_size(path, stream.width, stream.height)
         first = _first_frame(path, container, stream)
         check_size(path, first.width, first.height)  # the real size, which may differ from the declared one
-        film = replace(_film(container, stream, packets, first, notices), sound=sound, sound_titles=titles)
+        film = _film(container, stream, packets, first, notices)
     if film.alpha and film.demuxer in OPAQUE_FORMATS:
         with _opened(path, demuxer) as container:
             film = _without_useless_alpha(container, film)
@@ -188,15 +186,15 @@ def _film(container: Any, stream: Any, packets: Packets, first: Any, notices: li
     colour, codec = colour_tags.colour_of(first), _codec(stream)
     shown, undecodable = _from_first_decoded(frame_times(container, stream, packets), first)
     rate, constant = _rate(stream, shown.times)
-    hdr = HDR.get(colour.transfer, "")
+    hdr, tracks = HDR.get(colour.transfer, ""), container.streams
     layered = codec in ("vp8", "vp9") and stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) == "1"
     if undecodable:
         notices.append(f"it begins in the midst of a recording: its first {undecodable} pictures cannot be decoded")
     notices += _count_notices(shown, rate, constant)
     if hdr:
         notices.append(f"it is HDR ({hdr}): converted to BT.709")
-    if container.streams.subtitles:
-        notices.append(f"its {len(container.streams.subtitles)} subtitle track(s) are not carried over")
+    if tracks.subtitles:
+        notices.append(f"its {len(tracks.subtitles)} subtitle track(s) are not carried over")
     return ProbedFilm(
         demuxer=container.format.name.split(",")[0],
         stream=stream.index,
@@ -216,18 +214,18 @@ def _film(container: Any, stream: Any, packets: Packets, first: Any, notices: li
         times=shown.times,
         end=shown.end,
         resets=shown.resets,
-        by_stamp=None not in shown.stamps and _tells_stamps(container, packets, stream),
+        by_stamp=None not in shown.stamps and _tells_stamps(container, stream),
         rate=rate,
         constant=constant,
-        sound=(),
-        sound_titles=(),
+        sound=tuple(_codec(track) for track in tracks.audio),
+        sound_titles=tuple(_named(track).get("title", "") for track in tracks.audio),
         sound_begins=_sound_begins(container),
         tags=_tags(container, stream),
         notices=tuple(notices),
     )
 
 
-def _tells_stamps(container: Any, packets: Packets, stream: Any) -> bool:
+def _tells_stamps(container: Any, stream: Any) -> bool:
     """Tell whether decoded frames carry their packets' time stamps: AVI knows only the order of storing."""
     return container.format.name != "avi" or not stream.codec_context.has_b_frames
 
@@ -235,8 +233,7 @@ def _tells_stamps(container: Any, packets: Packets, stream: Any) -> bool:
 def _from_first_decoded(shown: FrameTimes, first: Any) -> tuple[FrameTimes, int]:
     """Return the times from the first frame on that can be decoded, and how many come before it."""
     before = shown.stamps.index(first.pts) if first.pts in shown.stamps else 0
-    rest = FrameTimes(shown.stamps[before:], shown.times[before:], shown.end, shown.declared, shown.resets)
-    return rest, before
+    return replace(shown, stamps=shown.stamps[before:], times=shown.times[before:]), before
 
 
 def _count_notices(shown: FrameTimes, rate: Fraction, constant: bool) -> list[str]:

@@ -15,7 +15,7 @@ from ..info import Info
 from .frame import Frame
 from .picture_file import as_source_error, open_picture
 from .selection import Selection, parse_size, resized, select_times
-from .transparency import laid_over, over
+from .transparency import kept_or_over, laid_over
 
 DEFAULT_DURATION = 100  # ms of a picture that declares 0, as in browsers
 
@@ -59,10 +59,9 @@ class AnimatedWebPReader:
                     continue
                 whole = np.array(image.convert("RGBA"))
                 pixels, alpha = np.ascontiguousarray(whole[..., :3]), np.ascontiguousarray(whole[..., 3])
-                if self._background is not None:
-                    yield Frame(index, time, resized(over(pixels, alpha, self._background), self.info))
-                else:
-                    yield Frame(index, time, resized(pixels, self.info), alpha=resized(alpha, self.info))
+                shown, kept = kept_or_over(pixels, alpha, self._background)
+                kept = None if kept is None else resized(kept, self.info)
+                yield Frame(index, time, resized(shown, self.info), alpha=kept)
 
 
 def _read_durations(path: str) -> tuple[tuple[int, int], list[int], bool]:

@@ -24,7 +24,7 @@ from ..probe import ProbedFilm
 from .film_filters import filters
 from .frame import Frame
 from .selection import Selection, keeps_shape, parse_size, select_times
-from .transparency import laid_over, over
+from .transparency import kept_or_over, laid_over
 
 MARGIN = 8  # pictures decoded before the first one wanted: deinterlacing looks back, and a lost one is held
 SHOWN = re.compile(r"\[Parsed_showinfo_\d+ @ [^]]+\] \[info\] n: *\d+ pts: *(-?\d+|NOPTS) .* s:(\d+)x(\d+) i:")
@@ -105,9 +105,8 @@ class FilmReader:
             return Frame(index, time, pixels)
         colours: Any = np.ascontiguousarray(pixels[..., :3])
         alpha: Any = np.ascontiguousarray(pixels[..., 3])
-        if self._background is None:
-            return Frame(index, time, colours, alpha=alpha)
-        return Frame(index, time, over(colours, alpha, self._background))
+        shown, kept = kept_or_over(colours, alpha, self._background)
+        return Frame(index, time, shown, alpha=kept)
 
     def _pictures(self, wanted: int) -> Generator[_Decoded]:
         """Yield decoded pictures in order, from some before a wanted one; from the beginning if seeking misses it."""

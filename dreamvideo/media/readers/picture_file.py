@@ -22,9 +22,7 @@ from . import profiles
 TIFF = (b"II*\0", b"MM\0*")  # how a TIFF begins; OpenCV reads kinds of it that Pillow does not
 HEIF_SUFFIXES = (".heic", ".heif")
 PNG_DEPTH = 24  # offset of a PNG's bits per channel
-AVIF_DEPTH = re.compile(
-    rb"av1C.(.)(.)", re.DOTALL
-)  # AV1 Codec Configuration Record: the second byte after has the depth
+AVIF_DEPTH = re.compile(rb"av1C.(.)(.)", re.DOTALL)  # AV1 Codec Configuration Record, whose third byte has the depth
 AVIF_DEEP = 0x40  # its flag high_bitdepth
 WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")  # Pillow's modes
 ORIENTATION = 274  # Exif tag
@@ -61,7 +59,7 @@ def read_picture(file: Path) -> Picture:
             with open(file, "rb") as opened:
                 if opened.read(4) not in TIFF:
                     raise
-            return Picture(_read_by_opencv(file)[0])
+            return Picture(_read_by_opencv(file, clear=True)[0])
 
 
 def _read(image: Any, file: Path) -> Picture:
@@ -71,15 +69,13 @@ def _read(image: Any, file: Path) -> Picture:
     profile = image.info.get("icc_profile", b"")
     animated = getattr(image, "n_frames", 1) > 1 and image.format in ("PNG", "AVIF", "WEBP", "GIF")
     notices = (f"it is an animation: this is the first of its {image.n_frames} pictures",) if animated else ()
+    clear = image.mode in WITH_ALPHA or "transparency" in image.info
     if image.format == "PNG" and _depth_of_png(file) > 8:
         image.verify()  # of a damaged file, libpng would log to the terminal
-        return _deep(*_read_by_opencv(file), profile, notices)
-    if image.format == "TIFF" and image.mode not in (*WITH_ALPHA, "LAB", "CMYK"):
-        pixels, alpha = _read_by_opencv(file)
-        if pixels.dtype != np.uint8 or not profile:
-            return _deep(pixels, alpha, profile, notices)
-    if image.format == "TIFF" and image.mode in WITH_ALPHA and _is_deep_tiff(image):
-        return _deep(*_read_by_opencv(file), profile, notices)
+        return _deep(*_read_by_opencv(file, clear), profile, notices)
+    rgb_tiff = image.format == "TIFF" and image.mode not in ("LAB", "CMYK")
+    if rgb_tiff and (_is_deep_tiff(image) or not (clear or profile)):  # with alpha, OpenCV would darken one of 8 bits
+        return _deep(*_read_by_opencv(file, clear), profile, notices)
     if image.format == "HEIF":
         image.close()
         return _read_heif(file)
@@ -87,7 +83,7 @@ def _read(image: Any, file: Path) -> Picture:
         return _deep(*_read_by_ffmpeg(file, image), profile, notices)
     upright = ImageOps.exif_transpose(image)
     alpha = None
-    if upright.mode in WITH_ALPHA or "transparency" in upright.info:
+    if clear:
         upright = upright.convert("RGBA")
         alpha = np.array(upright.getchannel("A"))
     converted, said = profiles.to_srgb(upright, profile)
@@ -179,11 +175,11 @@ def _is_deep_avif(file: Path) -> bool:
     return bool(found and found[2][0] & AVIF_DEEP)
 
 
-def _read_by_opencv(file: Path) -> tuple[Pixels, Pixels | None]:
-    """Return RGB pixels, and alpha if there is one, upright."""
+def _read_by_opencv(file: Path, clear: bool) -> tuple[Pixels, Pixels | None]:
+    """Return RGB pixels, and alpha if there is one, upright; alpha is looked for if the picture may be `clear`."""
     with quiet_opencv():
         data = np.fromfile(file, np.uint8)
-        raw = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+        raw = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if clear else None
         if raw is not None and raw.ndim == 3 and raw.shape[2] == 4:
             upright: Any = _turned(raw, file)
             return _as_integers(upright[..., 2::-1]), _as_integers(upright[..., 3])

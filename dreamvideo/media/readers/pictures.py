@@ -14,7 +14,7 @@ from ..paths import frame_numbers
 from .frame import DEFAULT_RATE, Frame
 from .picture_file import Picture, read_picture
 from .selection import Selection, parse_size, resized, select_times
-from .transparency import laid_over, over
+from .transparency import kept_or_over, laid_over
 
 
 class PictureReader:
@@ -80,12 +80,10 @@ class PictureReader:
             yield self._frame(index, picture)
 
     def _frame(self, index: int, picture: Picture) -> Frame:
-        info, alpha = self.info, picture.alpha
-        if alpha is not None and self._background is not None:
-            return Frame(index, index / info.rate, resized(over(picture.pixels, alpha, self._background), info))
-        if info.alpha and alpha is None:  # a frame without alpha among others that have it
-            alpha = np.full(picture.pixels.shape[:2], np.iinfo(picture.pixels.dtype).max, picture.pixels.dtype)
-        if not info.alpha:
-            alpha = None
-        pixels = resized(picture.pixels, info)
-        return Frame(index, index / info.rate, pixels, alpha=None if alpha is None else resized(alpha, info))
+        info, pixels, alpha = self.info, picture.pixels, picture.alpha
+        if alpha is not None:
+            pixels, alpha = kept_or_over(pixels, alpha, self._background)
+        elif info.alpha:  # a frame without alpha among others that have it
+            alpha = np.full(pixels.shape[:2], np.iinfo(pixels.dtype).max, pixels.dtype)
+        kept = resized(alpha, info) if info.alpha and alpha is not None else None
+        return Frame(index, index / info.rate, resized(pixels, info), alpha=kept)

@@ -77,22 +77,19 @@ def pixels_to_srgb(pixels: Pixels, profile: bytes) -> tuple[Pixels, tuple[str, .
 @functools.lru_cache(maxsize=8)
 def _is_srgb(profile: bytes) -> bool:
     """Tell whether a profile is sRGB's own, so that pixels need no conversion, not even rounding."""
-    from PIL import Image
+    from PIL import Image, ImageCms
 
-    from_profile = np.array(
-        [[[r, g, b] for r in range(0, 256, 51) for g in range(0, 256, 51)] for b in range(0, 256, 51)]
-    )
     if profile[16:20] != b"RGB ":
         return False
-    from PIL import ImageCms
-
+    levels = np.arange(0, 256, 51, dtype=np.uint8)
+    grid = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(len(levels), -1, 3)
     try:
-        image = Image.fromarray(from_profile.astype(np.uint8))
+        image = Image.fromarray(grid)
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         converted = ImageCms.profileToProfile(image, opened, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError):
         return False
-    return bool(np.abs(np.array(converted).astype(int) - from_profile).max() <= 1)
+    return bool(np.abs(np.array(converted).astype(int) - grid).max() <= 1)
 
 
 def _matrix_and_curves(profile: bytes) -> tuple[Floats, list[Any]]:
@@ -128,9 +125,8 @@ def _curve(tag: bytes) -> Any:
         raise ValueError("unknown curve")
     (kind,) = struct.unpack(">H", tag[8:10])
     length = (1, 3, 4, 5, 7)[kind]
-    g, a, b, c, d, e, f = (*(v / 65536 for v in struct.unpack(f">{length}i", tag[12 : 12 + 4 * length])), *[0.0] * 7)[
-        :7
-    ]
+    values = [v / 65536 for v in struct.unpack(f">{length}i", tag[12 : 12 + 4 * length])]
+    g, a, b, c, d, e, f = values + [0.0] * (7 - length)
     if kind == 0:
         return lambda x: x**g
     if kind in (1, 2):

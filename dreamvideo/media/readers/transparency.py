@@ -28,6 +28,11 @@ def over(pixels: Pixels, alpha: Pixels, background: RGB) -> Pixels:
     return laid.astype(np.uint8 if pixels.dtype == np.uint8 else np.uint16)
 
 
+def kept_or_over(pixels: Pixels, alpha: Pixels, background: RGB | None) -> tuple[Pixels, Pixels | None]:
+    """Return pixels with their alpha, or if there is a background, laid over that and without (see `over`)."""
+    return (pixels, alpha) if background is None else (over(pixels, alpha, background), None)
+
+
 def laid_over(background: RGB) -> str:
     """Return the notice that tells what became of transparent pixels."""
     return LAID_OVER.format("black" if background == (0, 0, 0) else f"#{bytes(background).hex()}", HOLDERS)

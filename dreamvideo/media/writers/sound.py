@@ -39,13 +39,11 @@ class _Track:
 
     Attributes:
         number: of the track in the source, from 0.
-        codec: FFmpeg's name of its codec.
         encoder: FFmpeg's name of the encoder; `copy` to keep it bit for bit.
         title: of the track; empty for none.
     """
 
     number: int
-    codec: str
     encoder: str
     title: str
 
@@ -178,9 +176,9 @@ def _tracks(info: Info, suffix: str) -> tuple[list[_Track], list[str]]:
         if not codec:
             notices.append(f"sound track {number + 1} is in a format that is not known, and left out")
         elif codec in container.sound or "*" in container.sound:
-            tracks.append(_Track(number, codec, "copy", titles[number]))
+            tracks.append(_Track(number, "copy", titles[number]))
         else:
-            tracks.append(_Track(number, codec, container.fallback, titles[number]))
+            tracks.append(_Track(number, container.fallback, titles[number]))
             kind = container.fallback.removeprefix("lib")
             notices.append(f"{suffix} does not hold {codec} sound: re-encoded to {kind}")
     return tracks, notices

@@ -147,9 +147,19 @@ def test_sixteen_bit_luma_is_eight_bit_luma(photo: np.ndarray) -> None:
     assert np.array_equal(luma_8bit(photo.astype(np.uint16) * 257), luma_8bit(photo))
 
 
-@pytest.mark.parametrize(("kind", "median"), [("pan", 0.1), ("fast", 0.1), ("zoom", 0.1), ("grain", 0.2)])
-def test_flow_is_near_the_exact_one(kind: str, median: float) -> None:
-    before, now = clips.KINDS[kind](240, 136, 2)
+@pytest.mark.parametrize(
+    ("kind", "size", "median"),
+    [
+        ("pan", (240, 136), 0.1),
+        ("fast", (240, 136), 0.1),
+        ("zoom", (240, 136), 0.1),
+        ("grain", (240, 136), 0.2),
+        ("zoom", (767, 431), 0.1),  # between whole and half the size
+        ("zoom", (1072, 603), 0.1),  # half the size
+    ],
+)
+def test_flow_is_near_the_exact_one(kind: str, size: tuple[int, int], median: float) -> None:
+    before, now = clips.KINDS[kind](*size, 2)
     motion = flow.estimate_motion(luma_8bit(now.frame.pixels), luma_8bit(before.frame.pixels))
     error = np.hypot(*(motion.flow.numpy() - now.flow.transpose(2, 0, 1)))
     assert np.median(error[now.held]) < median

@@ -6,7 +6,8 @@ import importlib
 import math
 from dataclasses import dataclass
 
-from .efficientnet_lite import Lite, SameConv, Stage
+from .efficientnet_lite import Lite, Stage
+from .inverted_residual import SameConv
 from .layer_names import check_layers
 from .network import Network
 from .weights import load_weights, read_weights

@@ -21,7 +21,8 @@ from ..media.pixels import Field, Gray, to_device
 Method = Callable[[Gray, Gray], Field]  # (current, previous) → flow (H, W, 2)
 Methods = tuple[Method, Method]  # for the flow, and for checking it
 BLOCK_CHANGE, MEAN_CHANGE = 2.0, 0.3  # 8-bit levels by which any 8×8 block, and the mean, of a repeat may differ
-FINEST_SIDE = 300  # px; DIS searches down to the pyramid level whose short side is at least this
+FINEST_SIDE = 300  # px; DIS searches pictures made smaller, but with a short side of at least this
+STRIDE, SMALL_STRIDE = 5, 3  # px between the patches of DIS, in pictures from that size on and in smaller ones
 LEAST_SIDE = 16  # px; DIS takes no smaller pictures
 
 
@@ -47,17 +48,31 @@ def dis(current: Gray, previous: Gray) -> Field:
     """Return dense inverse search flow (Kroeger et al. 2016), shape (H, W, 2), searched down to `FINEST_SIDE`.
 
     OpenCV's presets stop at half the size. On small frames the full size halves the error, and with it the flicker; at
-    1280x720 it takes four times as long, for 4 % less flicker in a slow pan and 16 % less in fast motion.
+    1280x720 it takes four times as long, for 4 % less flicker in a slow pan and 16 % less in fast motion. Between the
+    two, at 480p, √½ of the size takes half as long; the error stays below that at 1280x720.
     """
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search = _new_search(current)
     search.setVariationalRefinementAlpha(60.0)
-    return _search(search, _finest_level(current), current, previous)
+    height, width = current.shape
+    level = _finest_level(current)
+    if level or min(height, width) < FINEST_SIDE * math.sqrt(2):
+        return _search(search, level, current, previous)
+    size = round(width / math.sqrt(2)), round(height / math.sqrt(2))
+    current, previous = (cv2.resize(g, size, interpolation=cv2.INTER_AREA) for g in (current, previous))
+    flow = _search(search, 0, current, previous)
+    return cv2.resize(flow * np.array([width / size[0], height / size[1]], np.float32), (width, height))
 
 
 def coarse_dis(current: Gray, previous: Gray) -> Field:
     """Return dense inverse search flow, shape (H, W, 2), at half the size of `dis`: enough to check that one by."""
+    return _search(_new_search(current), _finest_level(current) + 1, current, previous)
+
+
+def _new_search(picture: Gray) -> cv2.DISOpticalFlow:
+    """Return a DIS search; in large pictures with fewer patches than OpenCV's preset: as exact, in 0.6 of the time."""
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return _search(search, _finest_level(current) + 1, current, previous)
+    search.setPatchStride(STRIDE if min(picture.shape) >= FINEST_SIDE else SMALL_STRIDE)
+    return search
 
 
 def _finest_level(picture: Gray) -> int:

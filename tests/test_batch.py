@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from media_files import read
 
-from dreamvideo import RecipeError
+from dreamvideo import Recipe, RecipeError
 from dreamvideo.cli.main import main
 from dreamvideo.jobs.batch import read_jobs, run_batch
 
@@ -33,7 +33,7 @@ def jobs(clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 def test_a_job_is_its_own_sections_over_its_preset_over_what_all_share(jobs: Path) -> None:
     first, _, third = (job.recipe.dream for job in read_jobs(jobs))
-    assert (first.octaves, first.iterations, first.step) == (1, 1, 0.01)
+    assert (first.octaves, first.iterations, first.step) == (1, 1, Recipe().dream.step)
     assert (third.iterations, third.step) == (2, 0.05)
     assert read_jobs(jobs)[2].recipe.network.layers.startswith("blocks.9:8")  # the preset's
 

@@ -245,7 +245,7 @@ def test_another_recipe_is_refused_and_the_difference_named(
 ) -> None:
     folder = begin(film, tmp_path / "o.mkv", recipe)
     kept = sorted(os.listdir(folder))
-    with pytest.raises(DreamError, match=r"dream.step was 0.01, and is 0.02.*--from.*--restart"):
+    with pytest.raises(DreamError, match=r"dream.step was 0.0115, and is 0.02.*--from.*--restart"):
         dream_video(film, tmp_path / "o.mkv", recipe.set("dream.step=0.02"))
     with pytest.raises(DreamError, match=r"clip.start was '', and is '0.1'"):
         dream_video(film, tmp_path / "o.mkv", recipe.set("clip.start=0.1"))

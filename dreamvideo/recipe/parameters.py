@@ -104,10 +104,20 @@ class Dream:
     iterations: Annotated[
         int,
         Param("ascent steps per octave of a new dream (a still, or the first frame of a shot)", 0, 10_000, curve=True),
-    ] = 20
+    ] = 14
     step: Annotated[
         float, Param("step size: mean change of a pixel per ascent step; 1 = from black to white", 0, 1, curve=True)
-    ] = 0.01
+    ] = 0.0115
+    step_decay: Annotated[
+        float,
+        Param(
+            "how much longer the first steps of a new dream are, and how much shorter its last: 0 = all alike, "
+            "1 = from twice the step to none",
+            0,
+            1,
+            curve=True,
+        ),
+    ] = 0.6
     jitter: Annotated[
         int,
         Param(
@@ -203,7 +213,7 @@ class Temporal:
     ] = 2
     refine_step: Annotated[
         float, Param("step of carried frames, relative to --step; 0 = none, 1 = the same step", 0, 1, curve=True)
-    ] = 0.2
+    ] = 0.175
 
 
 @dataclass(frozen=True)

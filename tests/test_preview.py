@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -26,12 +27,15 @@ from dreamvideo.cli.layers import COMMAND, with_range
 from dreamvideo.cli.main import main
 from dreamvideo.cli.render import parse
 from dreamvideo.cli.sweep import split_axes
+from dreamvideo.jobs.preview import _Moment, _thinned
 from dreamvideo.media.metadata import read_recipe
+from dreamvideo.media.readers.frame import Frame
 from dreamvideo.media.readers.source import open_source
 from dreamvideo.networks.load import network_layers
-from dreamvideo.recipe import preset_text, presets
+from dreamvideo.recipe import Clip, preset_text, presets
 from dreamvideo.sheets.contact_sheet import BACKGROUND, CARD, Cell
 from dreamvideo.sheets.preset_sheet import preset_sheet
+from dreamvideo.video.shots import shots_at
 
 MakeClip = Callable[..., Path]
 QUICK = ["--octaves", "1", "--iterations", "1"]
@@ -335,3 +339,12 @@ def test_every_look_stands_on_one_sheet(picture: Path, blink: Recipe, tmp_path: 
     assert same(cells[named.index("painting")], pixels(picture), *QUICK)  # whose own 30 iterations are overruled
     assert run("presets", picture, tmp_path / "looks.png", *QUICK, "--size", "32x32") == 0
     assert read_recipe(str(tmp_path / "looks.png"))
+
+
+def test_a_preview_dreams_every_third_frame_and_misses_no_cut() -> None:
+    moment = _Moment(index=12, first=0, stride=3, clip=Clip())
+    frames = [Frame(n, Fraction(n, 25), np.zeros((8, 8, 3), np.uint8)) for n in range(13)]
+    passed = list(_thinned(shots_at({0, 5, 9}), moment)(frames))
+    assert [frame.index for frame, _ in passed] == [0, 3, 6, 9, 12]
+    assert [begins for _, begins in passed] == [True, False, True, True, False]
+    assert moment.dreamed == 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,9 +18,11 @@ from ..media.readers.frame import Frame, Source
 from ..media.readers.source import open_source
 from ..media.writers.sink import Sink
 from ..recipe import Clip, Recipe, parse_time
+from ..video import camera
 from ..video.engine import Engine
 from ..video.process_settings import configure_process
 from ..video.render import render
+from ..video.shots import Rule
 from ..video.state import State
 from . import side_outputs
 from .events import Event, Listener, Result, ignore, report
@@ -29,7 +31,8 @@ from .setup import Setup, selection_for, set_up
 
 SaveOctave = Callable[[int, Tensor], None]
 
-PREROLL = 12  # frames dreamed before the one that is shown, so that it looks as it will in the film
+PREROLL = 12  # frames that a dream runs up over to the one that is shown, so that it looks as it will in the film
+STRIDE = 3  # frames from one to the next of them that is dreamed, where nothing depends on how many there are
 
 
 def preview(
@@ -69,7 +72,7 @@ def preview(
     with _open(wanted, moment, info, setup) as (opened, sink, frames, octaves):
         configure_process(setup.recipe.network)
         engine = Engine(setup.recipe, setup.timeline)
-        dreamed = render(frames, engine, on_octave=octaves)
+        dreamed = render(frames, engine, shots=_thinned(engine.shots, moment), on_octave=octaves)
         picture = _last_picture(dreamed, engine, moment, on_event)
         if picture is None:
             raise SourceError(f"no frame of {source} can be decoded at {at}: is it complete?")
@@ -94,17 +97,28 @@ class _Moment:
     Attributes:
         index: the frame that is shown.
         first: the frame that dreaming begins with.
-        clip: the part of the source that begins with that frame.
+        stride: frames from one to the next that is dreamed.
+        clip: the part of the source that begins with the first.
     """
 
     index: int
     first: int
+    stride: int
     clip: Clip
 
     @property
     def count(self) -> int:
-        """How many frames are dreamed."""
+        """How many frames are read."""
         return self.index - self.first + 1
+
+    @property
+    def dreamed(self) -> int:
+        """How many frames are dreamed."""
+        return -(-self.count // self.stride)
+
+    def dreams(self, index: int) -> bool:
+        """Tell whether a frame is dreamed."""
+        return (self.index - index) % self.stride == 0
 
 
 def _find(at: str, info: Info, setup: Setup, wanted: Request) -> _Moment:
@@ -123,7 +137,28 @@ def _find(at: str, info: Info, setup: Setup, wanted: Request) -> _Moment:
     first = max(min(index, setup.source_frames - 1) - PREROLL, 0)
     microseconds = math.floor((begins + first / info.rate) * 1_000_000)
     part = replace(clip, start=f"{microseconds / 1_000_000:.6f}") if first else clip
-    return _Moment(index, first, part)
+    stride = STRIDE if setup.source_frames == setup.info.count and _may_skip(setup.recipe) else 1
+    return _Moment(index, first, stride, part)
+
+
+def _may_skip(recipe: Recipe) -> bool:
+    """Tell whether a dream looks the same if it is carried over several frames at once."""
+    steady = recipe.temporal.morph == 0 and recipe.temporal.passes == 1 and recipe.finish.mask_from != "motion"
+    return steady and camera.is_still(recipe)
+
+
+def _thinned(shots: Rule, moment: _Moment) -> Rule:
+    """Return a rule that marks where shots begin, and passes on only the frames that are dreamed."""
+
+    def rule(frames: Iterable[Frame]) -> Generator[tuple[Frame, bool]]:
+        begun = False  # with one of the frames that were left out
+        for frame, begins in shots(frames):
+            begun = begun or begins
+            if moment.dreams(frame.index):
+                yield frame, begun
+                begun = False
+
+    return rule
 
 
 @contextmanager
@@ -162,6 +197,6 @@ def _last_picture(
     """Return the last of the dreamed pictures; None if there is no frame."""
     picture = None
     for done, (picture, _) in enumerate(dreamed, 1):  # noqa: B007 - the last one is returned
-        report(engine.dreamer.notices, on_event, done, moment.count)
-        on_event(Event(done, moment.count))
+        report(engine.dreamer.notices, on_event, done, moment.dreamed)
+        on_event(Event(done, moment.dreamed))
     return picture

@@ -54,6 +54,7 @@ class Engine:
         mask: where the dream shows; None for everywhere.
         palette: the colours that the dream takes on; None for its own.
         flow_methods: for the flow, and for checking it.
+        shots: marks the frames with which shots begin.
         base_memory: bytes that are taken beside the memory budget.
 
     Raises:
@@ -95,7 +96,7 @@ class Engine:
         self.mask, self.palette = self.new_mask(), read_palette(recipe.finish.palette)
         self.flow_methods = pick_methods(recipe.temporal, self.device)
         cuts = recipe.temporal.cuts if recipe.temporal.flow != "none" else "none"
-        self._shots = shot_rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
+        self.shots = shot_rule(cuts, parse_time(recipe.clip.start) or Fraction(0))
 
     def _read_guides(self) -> None:
         if paths := [path for path, _ in split_guides(self.recipe.network.guide)]:
@@ -144,7 +145,7 @@ class Engine:
             tracking: where tracking stood after the frame before the first; None where nothing is known of it.
             shots: marks the frames with which shots begin; by the recipe if None.
         """
-        rule = shots or self._shots
+        rule = shots or self.shots
         return Tracker(self.animation, rule, self.camera_path, self.mask, self.flow_methods, tracking).track(frames)
 
     def dream(

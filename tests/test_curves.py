@@ -246,8 +246,8 @@ def test_effort_follows_a_constant_strength() -> None:
         for s in ("1", "0.5", "2", "0", "'0.5+0*t'")
     }
     assert at["1"] == Animation(Recipe(), timeline(24)).at(0)
-    assert (at["0.5"].dream.iterations, at["0.5"].temporal.refine) == (7, 1)
-    assert (at["2"].dream.iterations, at["2"].temporal.refine) == (28, 4)
+    assert (at["0.5"].dream.iterations, at["0.5"].temporal.refine) == (8, 1)
+    assert (at["2"].dream.iterations, at["2"].temporal.refine) == (32, 4)
     assert at["0"].finish.strength == 0
     assert 0.5 < at["0.5"].finish.strength < 1 < at["2"].finish.strength < 2  # the fewer steps weaken the layer, too
-    assert (at["'0.5+0*t'"].dream.iterations, at["'0.5+0*t'"].finish.strength) == (14, 0.5)  # a curve is a factor alone
+    assert (at["'0.5+0*t'"].dream.iterations, at["'0.5+0*t'"].finish.strength) == (16, 0.5)  # a curve is a factor alone

@@ -154,8 +154,8 @@ def test_sixteen_bit_luma_is_eight_bit_luma(photo: np.ndarray) -> None:
         ("fast", (240, 136), 0.1),
         ("zoom", (240, 136), 0.1),
         ("grain", (240, 136), 0.2),
-        ("zoom", (767, 431), 0.1),  # between whole and half the size
-        ("zoom", (1072, 603), 0.1),  # half the size
+        ("zoom", (767, 431), 0.1),  # with fewer patches
+        ("zoom", (1072, 603), 0.1),  # at half the size
     ],
 )
 def test_flow_is_near_the_exact_one(kind: str, size: tuple[int, int], median: float) -> None:

@@ -146,7 +146,7 @@ def test_a_loops_layers_are_those_of_its_last_state(film: Path, recipe: Recipe, 
 def test_killed_at_once_the_same_command_goes_on(
     film: Path, recipe: Recipe, tmp_path: Path, started: list[subprocess.Popen[str]]
 ) -> None:
-    slow = recipe.set("dream.iterations=8").set("temporal.refine=12")
+    slow = recipe.set("dream.iterations=8").set("temporal.refine=24")
     (tmp_path / "r.toml").write_text(slow.to_toml())
     command = [sys.executable, "-m", "dreamvideo", str(film), "cut.mkv", "--recipe", "r.toml", "--checkpoint", "3"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path, text=True)
@@ -245,7 +245,7 @@ def test_another_recipe_is_refused_and_the_difference_named(
 ) -> None:
     folder = begin(film, tmp_path / "o.mkv", recipe)
     kept = sorted(os.listdir(folder))
-    with pytest.raises(DreamError, match=r"dream.step was 0.0115, and is 0.02.*--from.*--restart"):
+    with pytest.raises(DreamError, match=r"dream.step was 0.011, and is 0.02.*--from.*--restart"):
         dream_video(film, tmp_path / "o.mkv", recipe.set("dream.step=0.02"))
     with pytest.raises(DreamError, match=r"clip.start was '', and is '0.1'"):
         dream_video(film, tmp_path / "o.mkv", recipe.set("clip.start=0.1"))

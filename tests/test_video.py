@@ -86,7 +86,7 @@ def test_disoccluded_areas_get_larger_steps_and_a_shot_above_its_target_none() -
     assert start.iterations == start.finest == 8  # half the frame is disoccluded
     gentle = 0.01 * 0.2 * state.control.step_gain
     assert start.step is not None
-    assert torch.allclose(start.step, torch.tensor([[[0.005, (0.005 + gentle) / 2, gentle]]]))
+    assert torch.allclose(start.step, torch.tensor([[[0.0055, (0.0055 + gentle) / 2, gentle]]]))
     converged = carry.effort(held(torch.zeros(3, 8, 8)), 0.01, Temporal(refine=4))
     assert (converged.iterations, converged.finest) == (2, 1)
     usual, hard = (carry.effort(held(torch.zeros(3, 8, 8), step_gain=gain), 0.01, Temporal()) for gain in (1.0, 2.0))

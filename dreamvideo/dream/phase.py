@@ -19,7 +19,7 @@ from torch import Tensor
 
 from .gradient import CORRELATED_COLORS
 
-STEPS = 7  # ascent steps, as a multiple of the recipe's iterations
+STEPS = 6  # ascent steps, as a multiple of the recipe's iterations
 RADIANS = 6.0  # that a phase moves in one, as a multiple of the recipe's step
 CROPS = 2  # of the picture, in one step
 SIDE = 224  # px; short side that a crop is resized to: what the networks were trained with

@@ -104,10 +104,10 @@ class Dream:
     iterations: Annotated[
         int,
         Param("ascent steps per octave of a new dream (a still, or the first frame of a shot)", 0, 10_000, curve=True),
-    ] = 14
+    ] = 16
     step: Annotated[
         float, Param("step size: mean change of a pixel per ascent step; 1 = from black to white", 0, 1, curve=True)
-    ] = 0.0115
+    ] = 0.011
     step_decay: Annotated[
         float,
         Param(
@@ -213,7 +213,7 @@ class Temporal:
     ] = 2
     refine_step: Annotated[
         float, Param("step of carried frames, relative to --step; 0 = none, 1 = the same step", 0, 1, curve=True)
-    ] = 0.175
+    ] = 0.18
 
 
 @dataclass(frozen=True)

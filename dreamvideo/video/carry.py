@@ -24,8 +24,8 @@ from .warp import warp
 
 CONVERGENCE_FRAMES = 4  # frames for which a disoccluded area gets more ascent
 OCCLUSION_LOSS = 0.05  # share of the layer that is lost where the flow is not reliable; the rest fills the hole
-DISOCCLUDED_STEP = 0.5  # step in disoccluded areas, as a share of the full one
-LARGEST_STEP = 0.5  # most of the full step, where few iterations have to do
+DISOCCLUDED_STEP = 0.55  # step in disoccluded areas, as a share of the full one
+LARGEST_STEP = 0.55  # most of the full step, where few iterations have to do
 CALM = 0.25  # share of that step which is left in a shot above its target objective
 STILL = 0.001  # disoccluded share below which a shot above its target is left as it is
 FADE, REMAINS = 2.0, 0.3  # how fast an old dream makes way for a new objective; share that remains at least

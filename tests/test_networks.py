@@ -18,11 +18,12 @@ from torchvision.models import get_model
 
 from dreamvideo import ModelError
 from dreamvideo.dream.objective.response import energy
-from dreamvideo.networks import convolution, winograd
+from dreamvideo.networks import winograd
 from dreamvideo.networks.convolution import ConvReLU
 from dreamvideo.networks.efficientnet_lite import Lite
 from dreamvideo.networks.embedded import VARIANTS
 from dreamvideo.networks.inverted_residual import InvertedResidual, SameConv
+from dreamvideo.networks.kernel import Kernel
 from dreamvideo.networks.load import load_network
 from dreamvideo.networks.network import EMBEDDED
 
@@ -262,6 +263,6 @@ def test_depthwise_gradients_by_phase_are_those_of_pytorch(
     gradient = torch.randn(y.shape, generator=generator)
     (wanted,) = torch.autograd.grad(y, x, gradient)
     found = torch.full_like(x, math.nan)
-    for rows, columns, phase in convolution.depthwise_phases(gradient, weight, stride, padding, x.shape[-2:]):
+    for rows, columns, phase in Kernel(weight, stride, padding, 5).gradient_phases(gradient, x.shape[-2:]):
         found[..., rows, columns] = phase
     assert torch.allclose(found, wanted, atol=1e-5)

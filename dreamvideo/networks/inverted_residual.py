@@ -5,7 +5,6 @@ Source: Sandler et al. 2018.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,7 +14,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .convolution import ConvSettings, conv_relu, convolve, depthwise_phases, relu_gradient
+from .convolution import ConvSettings, conv_relu, relu_gradient
+from .kernel import Kernel
 
 CEILING = 6.0  # of ReLU6
 
@@ -38,53 +38,49 @@ class SameConv(nn.Module):
         self.margin = (kernel - 1) // 2
         self.conv = nn.Conv2d(channels, out, kernel, stride, self.margin, groups=groups, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(out, eps=1e-3)
+        self._kernels: dict[tuple[bool, ...], Kernel] = {}  # by whether a zero tap precedes rows and columns
+        self._bare: dict[tuple[int, int], Kernel] = {}  # by the padding above and left
 
     def forward(self, x: Tensor) -> Tensor:
-        conv = self.conv
-        if not self.relu:
-            return convolve(x, conv.weight, conv.bias)
-        settings = ConvSettings(self.stride, (self.margin, self.margin), conv.groups, CEILING, self.owns_gradient)
-        return conv_relu(x, self._weight(x), conv.bias, settings)
+        kernel = self.kernel(x.shape[-2:])
+        if self.relu:
+            return conv_relu(x, self.conv.bias, ConvSettings(kernel, CEILING, self.owns_gradient))
+        if x.requires_grad and torch.is_grad_enabled():
+            return F.conv2d(x, self.conv.weight, self.conv.bias)
+        return kernel(x, self.conv.bias)
 
     def activations(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield the activation before the ReLU as ".pre", where it is wanted, and then the output as ""."""
         if self.before_relu:
-            before = F.conv2d(x, self._weight(x), self.conv.bias, self.stride, self.margin, 1, self.conv.groups)
+            weight = self.kernel(x.shape[-2:]).weight
+            before = F.conv2d(x, weight, self.conv.bias, self.stride, self.margin, 1, self.conv.groups)
             yield ".pre", before
             yield "", F.relu6(before)
         else:
             yield "", self(x)
 
-    def padding(self, size: Sequence[int]) -> tuple[int, int]:
-        """Return the padding above and left of an input of (height, width)."""
-        top, left = (self.margin - (self.stride == 2 and side % 2 == 0) for side in size)
-        return top, left
+    def kernel(self, size: Sequence[int]) -> Kernel:
+        """Return the kernel for an input of (height, width), which is centred."""
+        key = tuple(self.stride == 2 and side % 2 == 0 for side in size)
+        if key not in self._kernels:
+            # a zero tap before the kernel is one pixel less of padding there
+            taps = F.pad(self.conv.weight.detach(), (int(key[1]), 0, int(key[0]), 0))
+            taps = taps.contiguous(memory_format=torch.channels_last)
+            self._kernels[key] = Kernel(taps, self.stride, (self.margin, self.margin), self.conv.groups)
+        return self._kernels[key]
 
-    def _weight(self, x: Tensor) -> Tensor:
-        top, left = self.padding(x.shape[-2:])  # a zero tap before the kernel is one pixel less of padding there
-        if top == left == self.margin:
-            return self.conv.weight
-        taps = F.pad(self.conv.weight, (self.margin - left, 0, self.margin - top, 0))
-        return taps.contiguous(memory_format=torch.channels_last)
+    def gradient_phases(self, gradient: Tensor, size: Sequence[int]) -> Iterator[tuple[slice, slice, Tensor]]:
+        """Yield the gradient at an input of (height, width): see `Kernel.gradient_phases`. Without any zero taps."""
+        top, left = (self.margin - (side % 2 == 0) for side in size)
+        if (top, left) not in self._bare:
+            self._bare[top, left] = Kernel(self.conv.weight, self.stride, (top, left), self.conv.groups)
+        return self._bare[top, left].gradient_phases(gradient, size)
 
     def fold(self) -> None:
         """Fold the batch norm into the convolution: same numbers, half the memory traffic."""
         assert isinstance(self.norm, nn.BatchNorm2d)
         self.conv = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval())
         self.norm = nn.Identity()
-
-    @functools.cached_property
-    def _transposed(self) -> Tensor:
-        return self.conv.weight.detach().transpose(0, 1).contiguous(memory_format=torch.channels_last)
-
-    @functools.cached_property
-    def flipped(self) -> Tensor:
-        """The kernel turned by 180°: correlating with it is the gradient of a depthwise convolution of stride 1."""
-        return self.conv.weight.detach().flip(2, 3).contiguous(memory_format=torch.channels_last)
-
-    def pointwise_gradient(self, gradient: Tensor) -> Tensor:
-        """Return the gradient at the input of this convolution of 1×1 pixel, from that at its end, before any ReLU."""
-        return convolve(gradient, self._transposed)
 
 
 class InvertedResidual(nn.Module):
@@ -119,7 +115,7 @@ class InvertedResidual(nn.Module):
         if not isinstance(self.expand, SameConv):
             return gradient
         out = gradient if gradient.is_contiguous(memory_format=torch.channels_last) else None
-        return self.expand.pointwise_gradient(relu_gradient(gradient, expanded, CEILING, out))
+        return self.expand.kernel(expanded.shape[-2:]).back(relu_gradient(gradient, expanded, CEILING, out))
 
     def activations(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield the activation of every part of the block, as ".expand", …, and then the block's output as ""."""
@@ -152,15 +148,13 @@ class _BlockOnCpu(Function):
     def backward(ctx: Any, gradient: Tensor) -> Any:
         expanded, filtered = ctx.saved_tensors
         block: InvertedResidual = ctx.block
-        conv, margin = block.depthwise.conv, block.depthwise.margin
-        inner = block.project.pointwise_gradient(gradient)
+        size = expanded.shape[-2:]
+        inner = block.project.kernel(filtered.shape[-2:]).back(gradient)
         inner = relu_gradient(inner, filtered, CEILING, out=inner)
         if block.depthwise.stride == 1:
-            wide = convolve(inner, block.depthwise.flipped, None, (margin, margin), conv.groups)
-            back = block.before_expanding(wide, expanded)
+            back = block.before_expanding(block.depthwise.kernel(size).back(inner), expanded)
             return back.add_(gradient) if block.residual else back, None
-        size = expanded.shape[-2:]
         back = gradient.new_empty(1, *size, block.channels).permute(0, 3, 1, 2)  # channels last
-        for rows, columns, wide in depthwise_phases(inner, conv.weight, 2, block.depthwise.padding(size), size):
+        for rows, columns, wide in block.depthwise.gradient_phases(inner, size):
             back[..., rows, columns] = block.before_expanding(wide, expanded[..., rows, columns])
         return back, None

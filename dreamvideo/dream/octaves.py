@@ -45,14 +45,6 @@ def octave_sizes(height: int, width: int, octaves: int | str, scale: float) -> l
     return [size for size in sizes if min(size) >= SMALLEST] or [(height, width)]
 
 
-def decaying(count: int, decay: float) -> list[float]:
-    """Return the sizes of so many ascent steps, from about 1 + decay down to 1 − decay; their mean is 1.
-
-    Long steps go far, short ones then settle: 16 of them reach what 20 alike do.
-    """
-    return [1 + decay * (1 - (2 * i + 1) / count) for i in range(count)]
-
-
 def resize(image: Tensor, size: Sequence[int]) -> Tensor:
     """Resample images (N, C, H, W) to (height, width), antialiased where they shrink; unchanged if of that size."""
     height, width = size
@@ -160,11 +152,10 @@ class Dreamer:
             dream = base + resize(detail, size)
             length, last = resize(length, size), not below
             jitters = draw_jitter(self.recipe, index, octave, taken).to(frame.device)
-            shares = decaying(taken, self.recipe.step_decay) if finest is None else [1.0] * taken
             if last and finest is not None and finest < count:
-                shares, jitters = [count / finest] * finest, jitters[:finest]
+                length, jitters = length * (count / finest), jitters[:finest]
             own = resize(frame, size) if self.recipe.pull else None
-            detail = self.ascend(dream, length, shares, jitters, last, own) - base
+            detail = self.ascend(dream, length, jitters, last, own) - base
             if on_octave is not None:
                 on_octave((base + detail)[0])
         return (initial + detail)[0]
@@ -197,46 +188,39 @@ class Dreamer:
         return base - own + enlarged  # less the lost detail, own − enlarged
 
     def ascend(
-        self,
-        dream: Tensor,
-        step: Tensor,
-        shares: Sequence[float],
-        jitters: Tensor,
-        finest: bool = True,
-        frame: Tensor | None = None,
+        self, dream: Tensor, step: Tensor, jitters: Tensor, finest: bool = True, frame: Tensor | None = None
     ) -> Tensor:
-        """Return an image after gradient ascent on the objective: x += share · step · g / mean|g|, n times.
+        """Return an image after gradient ascent on the objective: x += step · g / mean|g|, once per row of `jitters`.
 
         Args:
             dream: the image to start from, (1, 3, h, w).
             step: its size at every pixel, (1, 1, h, w).
-            shares: of it, that each of the n ascent steps takes.
-            jitters: of each, (n, 4), as `draw_jitter` returns them.
+            jitters: (n, 4), as `draw_jitter` returns them.
             finest: whether this is the full-sized octave.
             frame: what the recipe's pull draws the dream back to, (1, 3, h, w); the dream itself by default.
         """
         frame = dream if frame is None else frame
         if self.recipe.max_loss < math.inf:
-            return self._ascend_up_to_max_loss(dream, step, shares, jitters, finest, frame)
+            return self._ascend_up_to_max_loss(dream, step, jitters, finest, frame)
 
         def ascent_step(dream: Tensor, step: Tensor, jitter: Tensor, frame: Tensor) -> Tensor:
             gradient = self.gradient(dream, jitter, finest)[1]
             return torch.addcmul(dream, step, regularise(gradient, dream, frame, self.recipe))
 
         ascend_once = self._recorded(ascent_step, finest, dream, step, jitters, frame)
-        for share, jitter in zip(shares, jitters, strict=True):
-            dream = ascend_once(dream, share * step, jitter, frame)
+        for jitter in jitters:
+            dream = ascend_once(dream, step, jitter, frame)
         return dream
 
     def _ascend_up_to_max_loss(
-        self, dream: Tensor, step: Tensor, shares: Sequence[float], jitters: Tensor, finest: bool, frame: Tensor
+        self, dream: Tensor, step: Tensor, jitters: Tensor, finest: bool, frame: Tensor
     ) -> Tensor:
         """Ascend as `ascend` does, until the objective passes the recipe's maximum."""
-        for share, jitter in zip(shares, jitters, strict=True):
+        for jitter in jitters:
             value, gradient = self.gradient(dream, jitter, finest)
             if value > self.recipe.max_loss:
                 break
-            dream = dream + share * step * regularise(gradient, dream, frame, self.recipe)
+            dream = dream + step * regularise(gradient, dream, frame, self.recipe)
         return dream
 
     def _recorded(

@@ -108,16 +108,6 @@ class Dream:
     step: Annotated[
         float, Param("step size: mean change of a pixel per ascent step; 1 = from black to white", 0, 1, curve=True)
     ] = 0.011
-    step_decay: Annotated[
-        float,
-        Param(
-            "how much longer the first steps of a new dream are, and how much shorter its last: 0 = all alike, "
-            "1 = from twice the step to none",
-            0,
-            1,
-            curve=True,
-        ),
-    ] = 0.6
     jitter: Annotated[
         int,
         Param(

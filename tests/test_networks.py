@@ -95,6 +95,18 @@ def test_winograd_computes_the_same_convolution(height: int, width: int) -> None
     assert not winograd.supports(torch.nn.Conv2d(96, 128, 3).bfloat16().weight, 1, (1, 1), 1)
 
 
+@pytest.mark.parametrize("groups", [1, 12])
+@pytest.mark.parametrize(("kernel", "padding"), [(1, 1), (3, 3), (3, 0)])
+def test_a_convolution_padded_by_more_than_its_kernel_has_its_gradient(kernel: int, padding: int, groups: int) -> None:
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(12, 12, kernel, padding=padding, groups=groups).requires_grad_(False)
+    image = torch.rand(1, 12, 9, 11).to(memory_format=torch.channels_last).requires_grad_()
+    slow, fast = conv(image).relu(), ConvReLU(conv, math.inf)(image)
+    there = torch.randn_like(slow)
+    wanted, found = (torch.autograd.grad(out, image, there)[0] for out in (slow, fast))
+    assert torch.allclose(found, wanted, atol=1e-5)
+
+
 @pytest.mark.parametrize(("height", "width"), [(131, 97), (130, 98), (94, 65)])
 def test_a_block_on_a_cpu_has_the_gradient_of_its_parts(
     height: int, width: int, monkeypatch: pytest.MonkeyPatch
@@ -249,7 +261,7 @@ def test_weights_are_never_unpickled(tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize("kernel", [(3, 3), (4, 3), (6, 6), (5, 4), (3, 4)])
+@pytest.mark.parametrize("kernel", [(3, 3), (4, 3), (6, 6), (5, 4), (2, 3), (1, 1)])
 @pytest.mark.parametrize("size", [(9, 12), (16, 11), (7, 7)])
 @pytest.mark.parametrize("stride", [2, 3])
 def test_depthwise_gradients_by_phase_are_those_of_pytorch(

@@ -336,7 +336,7 @@ def test_every_look_stands_on_one_sheet(picture: Path, blink: Recipe, tmp_path: 
     assert set(presets()) - set(named) == {"classic", "breathe", "pulse", "spectrum", "switch"}  # these need more
     assert len({cell.pixels.tobytes() for cell in sheet.cells}) == len(sheet.cells)
     assert same(cells[named.index("weave")], pixels(picture), *QUICK)
-    assert same(cells[named.index("painting")], pixels(picture), *QUICK)  # whose own 30 iterations are overruled
+    assert same(cells[named.index("painting")], pixels(picture), *QUICK)  # whose own 24 iterations are overruled
     assert run("presets", picture, tmp_path / "looks.png", *QUICK, "--size", "32x32") == 0
     assert read_recipe(str(tmp_path / "looks.png"))
 

@@ -125,7 +125,8 @@ def _input_gradient(gradient: Tensor, x: Tensor, settings: ConvSettings) -> Tens
     depthwise, on_cpu = kernel.groups == weight.shape[0] > 1, gradient.device.type == "cpu"
     if kernel.groups == 1 and weight.shape[1] < FEW_CHANNELS:
         return _input_gradient_by_phase(gradient, weight, kernel.stride, kernel.padding, x.shape[-2:])
-    if kernel.stride == 1 and (depthwise or (kernel.groups == 1 and on_cpu)):
+    turns = all(p < k for p, k in zip(kernel.padding, weight.shape[-2:], strict=True))  # else its margins are negative
+    if kernel.stride == 1 and turns and (depthwise or (kernel.groups == 1 and on_cpu)):
         return kernel.back(gradient)
     if depthwise and gradient.dtype == torch.bfloat16 and on_cpu:
         back = torch.empty_like(x)

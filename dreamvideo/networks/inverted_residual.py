@@ -15,7 +15,7 @@ from torch.autograd import Function
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .convolution import ConvSettings, conv_relu, relu_gradient
-from .kernel import Kernel
+from .kernel import Kernel, Margins
 
 CEILING = 6.0  # of ReLU6
 
@@ -38,8 +38,7 @@ class SameConv(nn.Module):
         self.margin = (kernel - 1) // 2
         self.conv = nn.Conv2d(channels, out, kernel, stride, self.margin, groups=groups, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(out, eps=1e-3)
-        self._kernels: dict[tuple[bool, ...], Kernel] = {}  # by whether a zero tap precedes rows and columns
-        self._bare: dict[tuple[int, int], Kernel] = {}  # by the padding above and left
+        self._kernels: dict[tuple[bool, Margins], Kernel] = {}  # by whether they are centred, and the padding
 
     def forward(self, x: Tensor) -> Tensor:
         kernel = self.kernel(x.shape[-2:])
@@ -60,21 +59,27 @@ class SameConv(nn.Module):
             yield "", self(x)
 
     def kernel(self, size: Sequence[int]) -> Kernel:
-        """Return the kernel for an input of (height, width), which is centred."""
-        key = tuple(self.stride == 2 and side % 2 == 0 for side in size)
-        if key not in self._kernels:
+        """Return the kernel for an input of (height, width), padded alike on all sides."""
+        padding = self._padding(size)
+        if (True, padding) not in self._kernels:
             # a zero tap before the kernel is one pixel less of padding there
-            taps = F.pad(self.conv.weight.detach(), (int(key[1]), 0, int(key[0]), 0))
-            taps = taps.contiguous(memory_format=torch.channels_last)
-            self._kernels[key] = Kernel(taps, self.stride, (self.margin, self.margin), self.conv.groups)
-        return self._kernels[key]
+            top, left = (self.margin - side for side in padding)
+            taps = F.pad(self.conv.weight.detach(), (left, 0, top, 0)).contiguous(memory_format=torch.channels_last)
+            alike = self.margin, self.margin
+            self._kernels[True, padding] = Kernel(taps, self.stride, alike, self.conv.groups)
+        return self._kernels[True, padding]
 
     def gradient_phases(self, gradient: Tensor, size: Sequence[int]) -> Iterator[tuple[slice, slice, Tensor]]:
         """Yield the gradient at an input of (height, width): see `Kernel.gradient_phases`. Without any zero taps."""
-        top, left = (self.margin - (side % 2 == 0) for side in size)
-        if (top, left) not in self._bare:
-            self._bare[top, left] = Kernel(self.conv.weight, self.stride, (top, left), self.conv.groups)
-        return self._bare[top, left].gradient_phases(gradient, size)
+        padding = self._padding(size)
+        if (False, padding) not in self._kernels:
+            self._kernels[False, padding] = Kernel(self.conv.weight, self.stride, padding, self.conv.groups)
+        return self._kernels[False, padding].gradient_phases(gradient, size)
+
+    def _padding(self, size: Sequence[int]) -> Margins:
+        """Return the padding above and left of an input of (height, width)."""
+        top, left = (self.margin - (self.stride == 2 and side % 2 == 0) for side in size)
+        return top, left
 
     def fold(self) -> None:
         """Fold the batch norm into the convolution: same numbers, half the memory traffic."""

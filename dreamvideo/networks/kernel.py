@@ -108,6 +108,8 @@ class Kernel:
         for row in range(self.stride):
             for column in range(self.stride):
                 taps = self.weight[:, :, row :: self.stride, column :: self.stride].flip(2, 3)
+                none = [int(side == 0) for side in taps.shape[-2:]]  # where the kernel is smaller than the stride
+                taps = F.pad(taps, (0, none[1], 0, none[0]))
                 found.append((Kernel(_channels_last(taps), groups=self.groups), row, column))
         return found
 

@@ -27,12 +27,12 @@ from dreamvideo.cli.layers import COMMAND, with_range
 from dreamvideo.cli.main import main
 from dreamvideo.cli.render import parse
 from dreamvideo.cli.sweep import split_axes
-from dreamvideo.jobs.preview import _Moment, _thinned
+from dreamvideo.jobs.moment import Moment
 from dreamvideo.media.metadata import read_recipe
 from dreamvideo.media.readers.frame import Frame
 from dreamvideo.media.readers.source import open_source
 from dreamvideo.networks.load import network_layers
-from dreamvideo.recipe import Clip, preset_text, presets
+from dreamvideo.recipe import preset_text, presets
 from dreamvideo.sheets.contact_sheet import BACKGROUND, CARD, Cell
 from dreamvideo.sheets.preset_sheet import preset_sheet
 from dreamvideo.video.shots import shots_at
@@ -342,9 +342,9 @@ def test_every_look_stands_on_one_sheet(picture: Path, blink: Recipe, tmp_path: 
 
 
 def test_a_preview_dreams_every_third_frame_and_misses_no_cut() -> None:
-    moment = _Moment(index=12, first=0, stride=3, clip=Clip())
+    moment = Moment(index=12, first=0, stride=3)
     frames = [Frame(n, Fraction(n, 25), np.zeros((8, 8, 3), np.uint8)) for n in range(13)]
-    passed = list(_thinned(shots_at({0, 5, 9}), moment)(frames))
+    passed = list(moment.thinned(shots_at({0, 5, 9}))(frames))
     assert [frame.index for frame, _ in passed] == [0, 3, 6, 9, 12]
     assert [begins for _, begins in passed] == [True, False, True, True, False]
     assert moment.dreamed == 5

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from dreamvideo.media.pixels import quantise
 from dreamvideo.media.segment import SegmentError, SegmentWriter, read_segment
+from dreamvideo.media.tensors import quantise
 
 
 def write(path: Path, depth: int, size: tuple[int, int] = (31, 17)) -> tuple[list[torch.Tensor], list[int]]:

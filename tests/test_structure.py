@@ -21,6 +21,7 @@ FLOORS = [  # a room, or a single file of one, may import from its own floor and
     ("jobs",),
     ("analysis",),
     ("sheets",),
+    ("studio",),
     ("cli",),
     ("__main__",),
 ]
@@ -71,9 +72,9 @@ def test_no_import_leads_back_to_itself() -> None:
     list(TopologicalSorter(graph()).static_order())  # raises CycleError, with the circle
 
 
-def test_only_one_module_starts_processes() -> None:
+def test_ffmpeg_and_the_renders_of_the_studio_are_the_only_processes_that_are_started() -> None:
     starters = {module(f) for f in PACKAGE.rglob("*.py") if "subprocess" in f.read_text()}
-    assert starters == {"media.ffmpeg"}
+    assert starters == {"media.ffmpeg", "studio.renders"}
 
 
 def test_every_file_says_in_its_first_line_what_it_holds() -> None:

@@ -23,7 +23,7 @@ from dreamvideo.analysis.motion import exact_motion
 from dreamvideo.curves.animate import Animation
 from dreamvideo.curves.timeline import Timeline
 from dreamvideo.finish.composite import composite
-from dreamvideo.jobs.setup import selection_of
+from dreamvideo.jobs.timelines import selection_of
 from dreamvideo.media.pixels import luma_8bit
 from dreamvideo.recipe import Finish, Temporal, preset_tables, presets
 from dreamvideo.video import carry, strength

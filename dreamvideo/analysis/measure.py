@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from ..errors import DreamError, SourceError
 from ..finish.composite import composite
 from ..jobs.events import Event
-from ..jobs.setup import Setup, selection_of, set_up
+from ..jobs.setup import Setup, set_up
+from ..jobs.timelines import selection_of
 from ..media.info import Info
 from ..media.metadata import read_recipe
 from ..media.paths import holds_frames
-from ..media.pixels import luma_8bit, quantise, to_tensor
+from ..media.pixels import luma_8bit
 from ..media.readers.frame import Frame, Source
 from ..media.readers.source import open_source
+from ..media.tensors import quantise, to_tensor
 from ..recipe import Clip, Recipe, parse_time
 from ..video import camera, shots
 from ..video.engine import Engine

@@ -112,7 +112,7 @@ def _tyro_type(kind: Any, flag: Flag) -> Any:
     )
     if kind is bool:
         return Annotated[kind, arg, tyro.conf.FlagCreatePairsOff]
-    if kind == tuple[str, ...]:
+    if kind == tuple[str, ...] and not flag.positional:
         return Annotated[kind, arg, tyro.conf.UseAppendAction]
     return Annotated[kind, arg, tyro.conf.Positional] if flag.positional else Annotated[kind, arg]
 

@@ -17,6 +17,7 @@ from .measure import measure
 from .presets import list_presets
 from .resume import resume
 from .show import show
+from .studio import studio
 from .sweep import sweep
 from .terminal import say
 
@@ -37,6 +38,7 @@ class Subcommand:
 
 
 SUBCOMMANDS = {
+    "studio": Subcommand(studio, "[FILE ...]", "a page to choose a look by eye, render it and watch it"),
     "resume": Subcommand(resume, "FOLDER", "continue an interrupted render"),
     "show": Subcommand(show, "FILE", "print the recipe a file was made with"),
     "presets": Subcommand(list_presets, "[NAME]", "list the presets; with INPUT OUTPUT: a sheet of them"),

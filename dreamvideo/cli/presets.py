@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from typing import Annotated
 
-from ..recipe import preset_text, presets
+from ..recipe import preset_purpose, preset_text, presets
 from . import flags
 from .command import Command, Flag
 from .help_page import FULL, SHORT
@@ -53,7 +52,7 @@ def list_presets(argv: list[str]) -> int:
         return 0
     names = presets()
     for name in names:
-        print(f"{name:<{max(map(len, names))}}  {_purpose(preset_text(name))}")
+        print(f"{name:<{max(map(len, names))}}  {preset_purpose(name)}")
     return 0
 
 
@@ -67,9 +66,3 @@ def draw_presets(argv: list[str]) -> int:
         sheet = preset_sheet(arguments.input, recipe, at=arguments.at, on_event=progress)
     sheet.save(arguments.output, arguments.overwrite)
     return 0
-
-
-def _purpose(text: str) -> str:
-    """Return the first sentence of the comment that a preset begins with."""
-    comment = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
-    return " ".join(line.lstrip("# ") for line in comment).partition(". ")[0].rstrip(".")

@@ -45,7 +45,7 @@ COMMAND = Command(
 """,
     short=(
         "preset", "network.layers", "finish.strength", "dream.colors", "clip.size", "clip.seconds",
-        "camera.zoom", "music.music", "finish.mask", "network.guide", "preview", "plan", "overwrite",
+        "music.music", "finish.mask", "network.guide", "preview", "plan", "overwrite",
     ),
 )  # fmt: skip
 

@@ -8,8 +8,9 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from ..media.pixels import Pixels, to_tensor
+from ..media.pixels import Pixels
 from ..media.synced_reader import SyncedReader
+from ..media.tensors import to_tensor
 from ..networks.network import Network
 from .octaves import resize
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..errors import RecipeError
-from ..media.pixels import to_tensor
 from ..media.readers.source import open_source
+from ..media.tensors import to_tensor
 from ..recipe import PALETTES
 from .tone import LUMA_WEIGHTS, luma
 

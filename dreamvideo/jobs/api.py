@@ -11,7 +11,7 @@ from ..errors import DreamError, RecipeError, SinkError
 from ..media.readers.frame import Source
 from ..media.readers.source import open_source
 from ..media.segment import SegmentError
-from ..recipe import Recipe
+from ..recipe import Encoding, Recipe
 from ..video import camera
 from ..video.two_passes import STRETCH
 from . import side_outputs
@@ -117,13 +117,16 @@ def resume(
     return _render(Path(folder), wanted, options)
 
 
-def assemble_now(folder: str | Path, *, overwrite: bool = False, on_event: Listener = ignore) -> Result:
+def assemble_now(
+    folder: str | Path, *, into: str | Path = "", overwrite: bool = False, on_event: Listener = ignore
+) -> Result:
     """Write the frames that are finished so far into a playable file next to the output, out.partial.mp4.
 
     The render itself is not touched. A shot that is missing while a later one is finished shows the source's frames.
 
     Args:
         folder: the run folder; a render may be working on it meanwhile.
+        into: another file to write instead, by its file type's own encoder.
         overwrite: whether an existing file of that name may be replaced.
         on_event: as for `dream_video`.
 
@@ -131,12 +134,12 @@ def assemble_now(folder: str | Path, *, overwrite: bool = False, on_event: Liste
         DreamError: nothing is finished yet, or the file cannot be written.
     """
     plan = Plan.read(Path(folder) / "plan.json")
-    recipe = plan.recipe()
+    recipe = replace(plan.recipe(), encoding=Encoding()) if into else plan.recipe()
     with open_source(plan.source, selection_for(recipe, plan.output)) as opened:
         setup = set_up(opened.info, recipe, plan.output, Path(plan.audio_cache))
         so_far = loop_so_far if recipe.camera.loop else assemble_part
         try:
-            return so_far(Path(folder), plan, opened, setup, overwrite, on_event)
+            return so_far(Path(folder), plan, opened, setup, overwrite, on_event, str(into))
         except (OSError, DreamError) as error:
             if (Path(folder) / "plan.json").exists():
                 raise

@@ -12,9 +12,10 @@ from ..errors import DreamError, SinkError, SourceError
 from ..media.atomic import flush_to_disk
 from ..media.info import Info
 from ..media.paths import frame_path, frame_pattern, takes_frames
-from ..media.pixels import Pixels, to_tensor
+from ..media.pixels import Pixels
 from ..media.readers.frame import Frame, Source
 from ..media.segment import read_segment
+from ..media.tensors import to_tensor
 from ..media.writers.sink import Sink
 from . import side_outputs
 from .events import Control, Event, Listener, Result
@@ -113,14 +114,14 @@ def report_notices(sink: Sink, reported: list[str], on_event: Listener) -> None:
 
 
 def assemble_part(
-    folder: Path, plan: Plan, opened: Source, setup: Setup, overwrite: bool, on_event: Listener
+    folder: Path, plan: Plan, opened: Source, setup: Setup, overwrite: bool, on_event: Listener, into: str = ""
 ) -> Result:
     """Write what is finished of a render into a file next to its output (see `assemble_now`)."""
     segments = list(read_segments(folder))
     if not segments:
         raise DreamError(f"nothing is finished yet in {folder}: wait a while, or continue the render")
     count = segments[-1].stop
-    name = partial_name(plan.output)
+    name = partial_name(plan.output, into)
     setup = replace(setup, info=replace(setup.info, count=count, cut=True))
     with side_outputs.open_outputs(name, "", setup, overwrite, comment=plan.comment) as (sink, watch):
         report_notices(sink, [], on_event)
@@ -134,8 +135,10 @@ def assemble_part(
     return Result(name, sum(len(segment.checksums) for segment in segments), plan.count, True, folder=str(folder))
 
 
-def partial_name(output: str) -> str:
-    """Return the name of an incomplete output: out.mp4 becomes out.partial.mp4, out/ becomes out.partial/."""
+def partial_name(output: str, into: str = "") -> str:
+    """Return `into`, or the name of an incomplete output: out.mp4 becomes out.partial.mp4, out/ becomes out.partial/"""
+    if into:
+        return into
     where = Path(output)
     if takes_frames(output):
         pattern = Path(frame_pattern(output))

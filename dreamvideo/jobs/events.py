@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .checkpoint import CHECKPOINT_FRAMES
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,7 @@ class Event:
         notice: a sentence for the user; empty for plain progress.
         phase: what is being done, in a word or two, if it is not dreaming.
         worker: the name of one of several workers; `done` and `total` are then those of its task.
+        picture: of the frame that was dreamed last, float RGB in [0, 1], (3, H, W), if it was dreamed in this process.
     """
 
     done: int
@@ -25,6 +30,7 @@ class Event:
     notice: str = ""
     phase: str = ""
     worker: str = ""
+    picture: Tensor | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -101,5 +101,5 @@ class Inline:
                         control.on_event(Event(done, plan.count, notice))
                     if got.segment is not None and got.state is not None:
                         folder.keep(got.segment, got.state)
-                    control.on_event(Event(done, plan.count))
+                    control.on_event(Event(done, plan.count, picture=got.picture))
         return done

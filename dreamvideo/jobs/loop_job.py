@@ -103,12 +103,14 @@ def _save(folder: RunFolder, layers: layer_store.LayerStore, state: State) -> No
     layers.settle(state.index)
 
 
-def loop_so_far(folder: Path, plan: Plan, opened: Source, setup: Setup, overwrite: bool, on_event: Listener) -> Result:
+def loop_so_far(
+    folder: Path, plan: Plan, opened: Source, setup: Setup, overwrite: bool, on_event: Listener, into: str = ""
+) -> Result:
     """Write the finished frames of a loop into a file next to its output (see `assemble_now`)."""
     found = latest_state(folder)
     if found is None:
         raise DreamError(f"nothing is finished yet in {folder}: wait a while, or continue the render")
-    name = partial_name(plan.output)
+    name = partial_name(plan.output, into)
     with _open_loop(plan, opened, setup) as (view, engine), ExitStack() as stack:
         done = sorted(view.order[: state_from_bytes(found[1], engine.device).index])
         layers = layer_store.StoredLayers(folder, setup.info.height, setup.info.width)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,21 +18,17 @@ from ..media.readers.frame import Frame, Source
 from ..media.readers.source import open_source
 from ..media.writers.sink import Sink
 from ..recipe import Clip, Recipe, parse_time
-from ..video import camera
 from ..video.engine import Engine
 from ..video.process_settings import configure_process
 from ..video.render import render
-from ..video.shots import Rule
 from ..video.state import State
 from . import side_outputs
 from .events import Event, Listener, Result, ignore, report
+from .moment import Moment
 from .plan import Request
 from .setup import Setup, selection_for, set_up
 
 SaveOctave = Callable[[int, Tensor], None]
-
-PREROLL = 12  # frames that a dream runs up over to the one that is shown, so that it looks as it will in the film
-STRIDE = 3  # frames from one to the next of them that is dreamed, where nothing depends on how many there are
 
 
 def preview(
@@ -72,7 +68,7 @@ def preview(
     with _open(wanted, moment, info, setup) as (opened, sink, frames, octaves):
         configure_process(setup.recipe.network)
         engine = Engine(setup.recipe, setup.timeline)
-        dreamed = render(frames, engine, shots=_thinned(engine.shots, moment), on_octave=octaves)
+        dreamed = render(frames, engine, shots=moment.thinned(engine.shots), on_octave=octaves)
         picture = _last_picture(dreamed, engine, moment, on_event)
         if picture is None:
             raise SourceError(f"no frame of {source} can be decoded at {at}: is it complete?")
@@ -90,39 +86,8 @@ def _set_up(info: Info, wanted: Request) -> Setup:
     return set_up(info, recipe.set("camera.loop=false"), "film.mp4" if is_film else wanted.output, wanted.audio_cache)
 
 
-@dataclass(frozen=True)
-class _Moment:
-    """Where a preview begins and ends.
-
-    Attributes:
-        index: the frame that is shown.
-        first: the frame that dreaming begins with.
-        stride: frames from one to the next that is dreamed.
-        clip: the part of the source that begins with the first.
-    """
-
-    index: int
-    first: int
-    stride: int
-    clip: Clip
-
-    @property
-    def count(self) -> int:
-        """How many frames are read."""
-        return self.index - self.first + 1
-
-    @property
-    def dreamed(self) -> int:
-        """How many frames are dreamed."""
-        return -(-self.count // self.stride)
-
-    def dreams(self, index: int) -> bool:
-        """Tell whether a frame is dreamed."""
-        return (self.index - index) % self.stride == 0
-
-
-def _find(at: str, info: Info, setup: Setup, wanted: Request) -> _Moment:
-    """Return where a preview begins and ends.
+def _find(at: str, info: Info, setup: Setup, wanted: Request) -> Moment:
+    """Return the frame at a time, and those before it that are dreamed, too.
 
     Raises:
         SourceError: the film has no frame at that moment.
@@ -133,37 +98,21 @@ def _find(at: str, info: Info, setup: Setup, wanted: Request) -> _Moment:
     if not begins <= moment < ends:
         within = f"from {float(begins):g} to {float(ends):.6g} s"
         raise SourceError(f"{wanted.source} has no frame at {at}: take a moment {within}")
-    index = int((moment - begins) * info.rate)
-    first = max(min(index, setup.source_frames - 1) - PREROLL, 0)
+    return Moment.of(int((moment - begins) * info.rate), setup)
+
+
+def _from_frame(first: int, info: Info, clip: Clip) -> Clip:
+    """Return the part of a film that begins with one of its frames."""
+    if not first:
+        return clip
+    begins = (parse_time(clip.start) or Fraction(0)) + info.delay
     microseconds = math.floor((begins + first / info.rate) * 1_000_000)
-    part = replace(clip, start=f"{microseconds / 1_000_000:.6f}") if first else clip
-    stride = STRIDE if setup.source_frames == setup.info.count and _may_skip(setup.recipe) else 1
-    return _Moment(index, first, stride, part)
-
-
-def _may_skip(recipe: Recipe) -> bool:
-    """Tell whether a dream looks the same if it is carried over several frames at once."""
-    steady = recipe.temporal.morph == 0 and recipe.temporal.passes == 1 and recipe.finish.mask_from != "motion"
-    return steady and camera.is_still(recipe)
-
-
-def _thinned(shots: Rule, moment: _Moment) -> Rule:
-    """Return a rule that marks where shots begin, and passes on only the frames that are dreamed."""
-
-    def rule(frames: Iterable[Frame]) -> Generator[tuple[Frame, bool]]:
-        begun = False  # with one of the frames that were left out
-        for frame, begins in shots(frames):
-            begun = begun or begins
-            if moment.dreams(frame.index):
-                yield frame, begun
-                begun = False
-
-    return rule
+    return replace(clip, start=f"{microseconds / 1_000_000:.6f}")
 
 
 @contextmanager
 def _open(
-    wanted: Request, moment: _Moment, info: Info, setup: Setup
+    wanted: Request, moment: Moment, info: Info, setup: Setup
 ) -> Iterator[tuple[Source, Sink, Iterable[Frame], SaveOctave | None]]:
     """Open what a preview reads and writes.
 
@@ -171,7 +120,10 @@ def _open(
         The source, the output, the frames to dream, and what saves the octaves of the last of them, if that is wanted.
     """
     octaves = _octave_saver(wanted, info, moment)
-    still, shown = replace(setup, info=as_still(info)), replace(wanted.recipe, clip=moment.clip)
+    still, shown = (
+        replace(setup, info=as_still(info)),
+        replace(wanted.recipe, clip=_from_frame(moment.first, info, wanted.recipe.clip)),
+    )
     with (
         open_source(wanted.source, selection_for(shown, wanted.output, one_picture=False)) as opened,
         side_outputs.open_outputs(wanted.output, wanted.layer_out, still, wanted.overwrite) as (sink, watch),
@@ -183,7 +135,7 @@ def _open(
         yield opened, sink, watch(itertools.islice(setup.frames(frames), moment.count)), octaves
 
 
-def _octave_saver(wanted: Request, info: Info, moment: _Moment) -> SaveOctave | None:
+def _octave_saver(wanted: Request, info: Info, moment: Moment) -> SaveOctave | None:
     """Return what saves the octaves of the frame that is shown, but not of those before it."""
     if not wanted.save_octaves:
         return None
@@ -192,7 +144,7 @@ def _octave_saver(wanted: Request, info: Info, moment: _Moment) -> SaveOctave | 
 
 
 def _last_picture(
-    dreamed: Iterable[tuple[Tensor, State]], engine: Engine, moment: _Moment, on_event: Listener
+    dreamed: Iterable[tuple[Tensor, State]], engine: Engine, moment: Moment, on_event: Listener
 ) -> Tensor | None:
     """Return the last of the dreamed pictures; None if there is no frame."""
     picture = None

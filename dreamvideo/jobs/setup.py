@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..curves import audio
 from ..curves.animate import needs_analysis
-from ..curves.timeline import Sound, Timeline
+from ..curves.timeline import Timeline
 from ..errors import RecipeError
 from ..finish import mask
 from ..media.info import Info
@@ -19,9 +19,10 @@ from ..media.readers.selection import Selection
 from ..media.readers.source import open_source
 from ..media.synced_reader import SyncedReader
 from ..media.writers.codecs import EncoderOptions, holds_alpha
-from ..recipe import SOURCE_MUSIC, Clip, Encoding, Recipe, parse_colour, parse_rate, parse_time
+from ..recipe import SOURCE_MUSIC, Encoding, Recipe, parse_rate
 from ..video import camera
-from .extent import Extent, extent_of, song_of
+from .extent import extent_of, song_of
+from .timelines import selection_of, timeline_for
 
 PLOT_SECONDS = Fraction(10)  # drawn of a recipe that belongs to nothing that has a length
 
@@ -62,18 +63,6 @@ class Setup:
         if last is not None and last.index + 1 >= self.source_frames:  # a damaged film ends where it ends
             for index in range(max(self.source_frames, first), self.timeline.count):
                 yield Frame(index, index / self.timeline.rate, last.pixels, feedback=True)
-
-
-def selection_of(clip: Clip) -> Selection:
-    """Return the part of a source that a recipe asks for, as `open_source` takes it.
-
-    Raises:
-        RecipeError: a time, rate or colour that cannot be read.
-    """
-    return Selection(
-        parse_time(clip.start) or Fraction(0), parse_time(clip.end), parse_rate(clip.fps), clip.size, clip.stream,
-        clip.deinterlace != "off", parse_colour(clip.background),
-    )  # fmt: skip
 
 
 def selection_for(recipe: Recipe, output: str, one_picture: bool | None = None) -> Selection:
@@ -127,20 +116,8 @@ def set_up(source: Info, recipe: Recipe, output: str, audio_cache: Path | None =
     if recipe.dream.ascent == "phase" and info.count > 1:
         raise RecipeError("dream.ascent = 'phase' dreams single pictures only: take --ascent pixels for a film")
     notices = (*extent.notices, *(_mask_end_notice(recipe.finish.mask, source, info) if recipe.finish.mask else ()))
-    timeline = _timeline(source, extent, audio_cache)
+    timeline = timeline_for(source, extent, audio_cache)
     return Setup(info, recipe, timeline, extent.source_frames, extent.blend_frames, notices)
-
-
-def _timeline(source: Info, extent: Extent, audio_cache: Path | None) -> Timeline:
-    info, recipe, begins = extent.info, extent.recipe, source.start + source.delay
-    sound: Sound | None = None
-    if recipe.music.music and needs_analysis(recipe):
-        if recipe.music.music == SOURCE_MUSIC:
-            sound = audio.analyse(source.path, begins, info.count / info.rate, audio_cache)
-        else:
-            sound = audio.analyse(recipe.music.music, audio_cache=audio_cache)
-    rests = extent.source_frames if recipe.camera.then_zoom else 0
-    return Timeline(info.rate, info.count, sound, recipe.music.bpm, source.kind == "still", rests, begins)
 
 
 def _mask_end_notice(path: str, source: Info, info: Info) -> tuple[str, ...]:

@@ -17,8 +17,9 @@ from ..errors import SinkError
 from ..finish.blend import alpha_layer
 from ..media.info import Info
 from ..media.paths import PATTERN, frame_pattern, holds_frames, sequence_files, takes_frames
-from ..media.pixels import Pixels, quantise, to_tensor
+from ..media.pixels import Pixels
 from ..media.readers.frame import Frame
+from ..media.tensors import quantise, to_tensor
 from ..media.writers.pictures import save_picture
 from ..media.writers.sink import Sink, open_sink
 from ..recipe import Recipe, input_files

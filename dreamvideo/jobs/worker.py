@@ -39,12 +39,14 @@ class Done:
         index: the frame that was dreamed last.
         segment, state: frames that are finished now, and the state after them; None between checkpoints.
         notices: sentences for the user.
+        picture: the frame's, float RGB in [0, 1], (3, H, W), on the engine's device.
     """
 
     index: int
     segment: Segment | None = None
     state: bytes | None = None
     notices: tuple[str, ...] = ()
+    picture: Tensor | None = None
 
 
 class Worker:
@@ -92,10 +94,10 @@ class Worker:
                         segment.write(index, picture)
                     ends = state.index == task.stop or stop()
                     if segment.count and (ends or timer.due(segment.count)):
-                        yield Done(index, segment.close(), state_to_bytes(state), notices)
+                        yield Done(index, segment.close(), state_to_bytes(state), notices, picture)
                         timer.restart()
                     else:
-                        yield Done(index, notices=notices)
+                        yield Done(index, notices=notices, picture=picture)
                     if ends:
                         return
             raise SourceError(f"{self.plan.source} ends before frame {task.stop}: has it been changed?")

@@ -1,4 +1,4 @@
-"""Converts pictures between pixels of 8 or 16 bits, luma, and float tensors."""
+"""Pictures as pixels of 8 or 16 bits, and their luma; nothing here needs torch (see `tensors`)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from contextlib import contextmanager
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-
-CPU = torch.device("cpu")
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]  # RGB (H, W, 3), over the full range of their type
 Gray = NDArray[np.uint8]
@@ -28,21 +24,6 @@ def to_8bit(pixels: Pixels) -> NDArray[np.uint8]:
     return (pixels >> 8 if pixels.dtype == np.uint16 else pixels).astype(np.uint8, copy=False)
 
 
-def to_tensor(pixels: Pixels, device: torch.device = CPU) -> Tensor:
-    """Return RGB pixels (H, W, 3) of 8 or 16 bits as float32 in [0, 1], (3, H, W), on a device."""
-    # PyTorch can do little with unsigned integers of more than 8 bits
-    sendable = pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32)
-    sent = to_device(torch.from_numpy(np.require(sendable, requirements=["C", "W"])), device)
-    return sent.permute(2, 0, 1).float() / np.iinfo(pixels.dtype).max
-
-
-def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Return a tensor on another device; to a GPU it is copied from pinned memory, without waiting for it to arrive."""
-    if device.type == "cuda":
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
-
-
 @contextmanager
 def quiet_opencv() -> Iterator[None]:
     """Keep OpenCV from logging to the terminal; errors are reported as exceptions instead."""
@@ -51,17 +32,3 @@ def quiet_opencv() -> Iterator[None]:
         yield
     finally:
         cv2.utils.logging.setLogLevel(usual)
-
-
-def quantise(image: Tensor, depth: int) -> Pixels:
-    """Return a float picture as integer pixels: the only place where pictures are clamped and rounded.
-
-    Args:
-        image: RGB or RGBA in [0, 1], (C, H, W).
-        depth: bits per channel; the pixels, (H, W, C), are uint8 for 8, else uint16 holding `depth` bits.
-    """
-    highest = 2**depth - 1
-    levels = (image.clamp(0, 1) * highest).round().permute(1, 2, 0)
-    if depth == 8:  # reduced on its own device, before it is copied
-        return levels.to(torch.uint8).cpu().numpy()
-    return levels.cpu().numpy().astype(np.uint16)

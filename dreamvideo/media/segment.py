@@ -13,7 +13,8 @@ from torch import Tensor
 from ..errors import SinkError, SourceError
 from . import ffmpeg
 from .background_writer import BackgroundWriter
-from .pixels import Pixels, quantise
+from .pixels import Pixels
+from .tensors import quantise
 from .writers.codecs import CODECS
 
 # by depth: the pixel formats that ffmpeg is given, and that it stores

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -56,6 +57,12 @@ def preset_text(name: str) -> str:
     if name not in presets():
         raise RecipeError(f"no preset is called {name!r}: choose one of {', '.join(presets())}")
     return _folder().joinpath(f"{name}.toml").read_text(encoding="utf-8")
+
+
+def preset_purpose(name: str) -> str:
+    """Return what a preset is for: the first sentence of the comment that it begins with."""
+    comment = itertools.takewhile(lambda line: line.startswith("#"), preset_text(name).splitlines())
+    return " ".join(line.lstrip("# ") for line in comment).partition(". ")[0].rstrip(".")
 
 
 def preset_tables(name: str) -> dict[str, dict[str, Any]]:

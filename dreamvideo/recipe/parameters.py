@@ -33,6 +33,7 @@ class Param:
         curve: whether a curve may be given instead of a number.
         file: whether it names a file that a render reads.
         words: values that do not name a file, although `file` is set.
+        usual: the part of the range that a slider covers; empty for all of it.
     """
 
     help: str
@@ -41,6 +42,7 @@ class Param:
     curve: bool = False
     file: bool = False
     words: tuple[str, ...] = ()
+    usual: tuple[float, float] | tuple[()] = ()
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Network:
         Literal["auto", "fp32", "bf16", "fp16"],
         Param("number format of the network (auto: fp16 on a GPU; on a CPU bf16 if faster, else fp32)"),
     ] = "auto"
-    threads: Annotated[int, Param("number of CPU threads; 0 = all cores", 0, 1024)] = 0
+    threads: Annotated[int, Param("number of CPU threads; 0 = all cores", 0, 1024, usual=(0, 16))] = 0
     memory: Annotated[
         str, Param("memory limit, like 4GB; larger frames are dreamed in tiles (auto: most of the memory)")
     ] = "auto"
@@ -89,10 +91,16 @@ class Dream:
 
     octaves: Annotated[
         Union[int, Literal["auto"]],
-        Param("number of sizes the image is dreamed in (auto: from a short side of about 130 pixels up)", 1, 32),
+        Param(
+            "number of sizes the image is dreamed in (auto: from a short side of about 130 pixels up)",
+            1,
+            32,
+            usual=(1, 12),
+        ),
     ] = "auto"
     octave_scale: Annotated[
-        float, Param("size ratio from one octave to the next: 1.4 = each is 40 % larger", 1.01, 4, curve=True)
+        float,
+        Param("size ratio from one octave to the next: 1.4 = each is 40 % larger", 1.01, 4, curve=True, usual=(1.2, 2)),
     ] = 1.4
     ascent: Annotated[
         Literal["pixels", "phase"],
@@ -103,10 +111,23 @@ class Dream:
     ] = "pixels"
     iterations: Annotated[
         int,
-        Param("ascent steps per octave of a new dream (a still, or the first frame of a shot)", 0, 10_000, curve=True),
+        Param(
+            "ascent steps per octave of a new dream (a still, or the first frame of a shot)",
+            0,
+            10_000,
+            curve=True,
+            usual=(0, 60),
+        ),
     ] = 16
     step: Annotated[
-        float, Param("step size: mean change of a pixel per ascent step; 1 = from black to white", 0, 1, curve=True)
+        float,
+        Param(
+            "step size: mean change of a pixel per ascent step; 1 = from black to white",
+            0,
+            1,
+            curve=True,
+            usual=(0, 0.05),
+        ),
     ] = 0.011
     jitter: Annotated[
         int,
@@ -115,11 +136,15 @@ class Dream:
             0,
             8192,
             curve=True,
+            usual=(0, 512),
         ),
     ] = 512
-    jitter_rotate: Annotated[float, Param("maximum random rotation per step, degrees", 0, 180, curve=True)] = 0.0
+    jitter_rotate: Annotated[
+        float, Param("maximum random rotation per step, degrees", 0, 180, curve=True, usual=(0, 45))
+    ] = 0.0
     jitter_scale: Annotated[
-        float, Param("maximum random zoom per step; 1 = none, 1.1 = up to 10 % in or out", 1, 2, curve=True)
+        float,
+        Param("maximum random zoom per step; 1 = none, 1.1 = up to 10 % in or out", 1, 2, curve=True, usual=(1, 1.5)),
     ] = 1.0
     shaping: Annotated[
         Literal["laplacian", "gaussian", "mean"],
@@ -131,7 +156,13 @@ class Dream:
     ] = 0.1
     tv: Annotated[
         float,
-        Param("smoothness: weight of the total variation penalty; 0 = none, 0.5 = as if painted", 0, 100, curve=True),
+        Param(
+            "smoothness: weight of the total variation penalty; 0 = none, 0.5 = as if painted",
+            0,
+            100,
+            curve=True,
+            usual=(0, 2),
+        ),
     ] = 0.0
     pull: Annotated[
         float,
@@ -140,6 +171,7 @@ class Dream:
             0,
             100,
             curve=True,
+            usual=(0, 5),
         ),
     ] = 0.0
     lost_detail: Annotated[
@@ -149,7 +181,7 @@ class Dream:
     max_loss: Annotated[
         float, Param("objective value above which an octave stops early; inf = never", 0, curve=True)
     ] = math.inf
-    seed: Annotated[int, Param("random seed of the jitter", 0, 2**31)] = 0
+    seed: Annotated[int, Param("random seed of the jitter", 0, 2**31, usual=(0, 100))] = 0
 
 
 @dataclass(frozen=True)
@@ -199,6 +231,7 @@ class Temporal:
             0,
             10_000,
             curve=True,
+            usual=(0, 8),
         ),
     ] = 2
     refine_step: Annotated[
@@ -210,33 +243,44 @@ class Temporal:
 class Camera:
     """How a virtual camera moves over the picture. Speeds are per second, so they do not depend on the frame rate."""
 
-    zoom: Annotated[float, Param("zoom factor per second; above 1 = in, below 1 = out, 1 = none", 0.01, 100, True)] = (
-        1.0
-    )
+    zoom: Annotated[
+        float, Param("zoom factor per second; above 1 = in, below 1 = out, 1 = none", 0.01, 100, True, usual=(0.5, 2))
+    ] = 1.0
     rotate: Annotated[
-        float, Param("rotation of the picture, degrees per second; positive = clockwise", -3600, 3600, True)
+        float,
+        Param("rotation of the picture, degrees per second; positive = clockwise", -3600, 3600, True, usual=(-90, 90)),
     ] = 0.0
     pan_x: Annotated[
-        float, Param("horizontal pan, picture widths per second; positive = to the right", -20, 20, True)
+        float, Param("horizontal pan, picture widths per second; positive = to the right", -20, 20, True, usual=(-1, 1))
     ] = 0.0
-    pan_y: Annotated[float, Param("vertical pan, picture heights per second; positive = downwards", -20, 20, True)] = (
-        0.0
-    )
+    pan_y: Annotated[
+        float, Param("vertical pan, picture heights per second; positive = downwards", -20, 20, True, usual=(-1, 1))
+    ] = 0.0
     tilt_x: Annotated[
-        float, Param("horizontal perspective tilt per second; positive = the right side comes nearer", -10, 10, True)
+        float,
+        Param(
+            "horizontal perspective tilt per second; positive = the right side comes nearer",
+            -10,
+            10,
+            True,
+            usual=(-1, 1),
+        ),
     ] = 0.0
     tilt_y: Annotated[
-        float, Param("vertical perspective tilt per second; positive = the bottom comes nearer", -10, 10, True)
+        float,
+        Param("vertical perspective tilt per second; positive = the bottom comes nearer", -10, 10, True, usual=(-1, 1)),
     ] = 0.0
     center_x: Annotated[
-        float, Param("horizontal centre of zoom and rotation: 0 = left edge, 1 = right edge", -10, 11, True)
+        float,
+        Param("horizontal centre of zoom and rotation: 0 = left edge, 1 = right edge", -10, 11, True, usual=(0, 1)),
     ] = 0.5
     center_y: Annotated[
-        float, Param("vertical centre of zoom and rotation: 0 = top edge, 1 = bottom edge", -10, 11, True)
+        float, Param("vertical centre of zoom and rotation: 0 = top edge, 1 = bottom edge", -10, 11, True, usual=(0, 1))
     ] = 0.5
     loop: Annotated[bool, Param("make a seamless loop: the last frame leads back to the first")] = False
     then_zoom: Annotated[
-        float, Param("zoom added after a film's last frame, seconds; the camera rests until then", 0, 86_400)
+        float,
+        Param("zoom added after a film's last frame, seconds; the camera rests until then", 0, 86_400, usual=(0, 30)),
     ] = 0.0
 
 
@@ -252,7 +296,7 @@ class Music:
             words=(SOURCE_MUSIC,),
         ),
     ] = ""
-    bpm: Annotated[float, Param("tempo override, beats per minute; 0 detects it", 0, 1000)] = 0.0
+    bpm: Annotated[float, Param("tempo override, beats per minute; 0 detects it", 0, 1000, usual=(0, 200))] = 0.0
 
 
 @dataclass(frozen=True)
@@ -262,11 +306,18 @@ class Finish:
     strength: Annotated[
         float,
         Param(
-            "strength of the dream: 0 = none, 0.5 = subtle (and faster), 1 = full, 2 = overwhelming", 0, 10, curve=True
+            "strength of the dream: 0 = none, 0.5 = subtle (and faster), 1 = full, 2 = overwhelming",
+            0,
+            10,
+            curve=True,
+            usual=(0, 2),
         ),
     ] = 1.0
     color: Annotated[
-        float, Param("saturation of the dream: 0 = grey, 1 = as dreamed, above 1 = more vivid", 0, 10, curve=True)
+        float,
+        Param(
+            "saturation of the dream: 0 = grey, 1 = as dreamed, above 1 = more vivid", 0, 10, curve=True, usual=(0, 2)
+        ),
     ] = 1.0
     blend: Annotated[
         Literal[
@@ -312,7 +363,8 @@ class Finish:
         False
     )
     feather: Annotated[
-        float, Param("softness of the mask: sigma of a Gaussian blur, % of the short side", 0, 50, curve=True)
+        float,
+        Param("softness of the mask: sigma of a Gaussian blur, % of the short side", 0, 50, curve=True, usual=(0, 10)),
     ] = 0.0
     flash_limit: Annotated[
         Literal["auto", "on", "off"],
@@ -328,11 +380,18 @@ class Clip:
     end: Annotated[str, Param("end in the input, seconds or mm:ss.s, not included (empty: its end)")] = ""
     seconds: Annotated[
         float,
-        Param("length of the output, seconds; makes a film of a still; 0 = that of the music or the film", 0, 86_400),
+        Param(
+            "length of the output, seconds; makes a film of a still; 0 = that of the music or the film",
+            0,
+            86_400,
+            usual=(0, 60),
+        ),
     ] = 0.0
     fps: Annotated[str, Param("frame rate of frame sequences and stills, like 24 or 30000/1001 (empty: 24)")] = ""
     size: Annotated[str, Param("output size: 1280x720, 720p (the short side) or 50% (empty: the input's size)")] = ""
-    stream: Annotated[int, Param("video track of the input that is dreamed, from 1; 0 = its main one", 0, 999)] = 0
+    stream: Annotated[
+        int, Param("video track of the input that is dreamed, from 1; 0 = its main one", 0, 999, usual=(0, 9))
+    ] = 0
     deinterlace: Annotated[
         Literal["auto", "off"], Param("auto = interlaced films are made progressive; off = left as they are")
     ] = "auto"
@@ -350,6 +409,11 @@ class Encoding:
     ] = ""
     crf: Annotated[
         Union[int, None],
-        Param("quality of x264, x265, VP9 and AV1; 0 = best, larger = smaller file (None: high quality)", 0, 63),
+        Param(
+            "quality of x264, x265, VP9 and AV1; 0 = best, larger = smaller file (None: high quality)",
+            0,
+            63,
+            usual=(0, 40),
+        ),
     ] = None
     pix_fmt: Annotated[str, Param("pixel format, like yuv444p10le (empty: the encoder's default)")] = ""

@@ -22,7 +22,8 @@ from ..curves.timeline import Timeline
 from ..errors import RecipeError, SourceError
 from ..jobs.events import Event
 from ..jobs.preview import preview
-from ..jobs.setup import selection_of, set_up
+from ..jobs.setup import set_up
+from ..jobs.timelines import selection_of
 from ..media.info import Info
 from ..media.pixels import to_8bit
 from ..media.readers.frame import Frame
@@ -112,7 +113,7 @@ def dream_cells(
     Raises:
         DreamError: a network, layer or channel that is not available; before the first picture.
     """
-    from ..media.pixels import quantise
+    from ..media.tensors import quantise
     from ..video.engine import Engine
     from ..video.process_settings import configure_process
     from ..video.render import render
@@ -124,7 +125,7 @@ def dream_cells(
     engine: Engine | None = None
     loaded: tuple[Network, tuple[str, ...]] | None = None
     for done, (recipe, objective) in enumerate(zip(recipes, objectives, strict=True), 1):
-        needed = _network_key(recipe), tuple(objective.layers)
+        needed = network_key(recipe), tuple(objective.layers)
         if engine is None or needed != loaded:
             engine, loaded = Engine(recipe, shown.timeline), needed
         engine.take(recipe)
@@ -144,7 +145,7 @@ def _objective(recipe: Recipe, shown: SheetFrame) -> Objective:
     return FrameObjective(recipe.network, animation).at(animation.at(shown.frame.index), shown.frame.time)
 
 
-def _network_key(recipe: Recipe) -> Network:
+def network_key(recipe: Recipe) -> Network:
     """Return the network's parameters with those reset that need no other network to be loaded."""
     return replace(recipe.network, layers="", guide_weight=1.0, guide_form="match")
 
@@ -153,7 +154,7 @@ def _check_objectives(shown: SheetFrame, recipes: Sequence[Recipe], objectives: 
     """Evaluate every objective on the frame once, so that a bad one is reported before the dreaming begins."""
     import torch
 
-    for _, group in itertools.groupby(zip(recipes, objectives, strict=True), lambda pair: _network_key(pair[0])):
+    for _, group in itertools.groupby(zip(recipes, objectives, strict=True), lambda pair: network_key(pair[0])):
         pairs = list(group)
         engine = probe_engine(pairs[0][0], [name for _, objective in pairs for name in objective.layers])
         with torch.no_grad():
@@ -169,7 +170,7 @@ def probe_engine(recipe: Recipe, names: Sequence[str]) -> Engine:
 
     configure_process(recipe.network)
     written = ",".join(f"{name}=1" for name in dict.fromkeys(names))
-    return Engine(Recipe(network=replace(_network_key(recipe), layers=written, guide="")))
+    return Engine(Recipe(network=replace(network_key(recipe), layers=written, guide="")))
 
 
 def dream_cells_over_time(

@@ -20,8 +20,8 @@ from ..dream.octaves import Dreamer
 from ..finish.composite import add_dream, composite
 from ..finish.mask import Mask, has_mask
 from ..finish.palette import read_palette
-from ..media.pixels import to_device, to_tensor
 from ..media.readers.frame import DEFAULT_RATE, Frame
+from ..media.tensors import to_device, to_tensor
 from ..networks.device import PRECISIONS, pick_device, pick_precision
 from ..networks.load import load_network
 from ..recipe import Finish, Recipe, parse_rate, parse_time
@@ -78,13 +78,18 @@ class Engine:
         first, budget = self.animation.at(0), available if memory_budget is None else memory_budget
         self.dreamer = Dreamer(self.network, self._objective.at(first, Fraction(0)), first.dream, budget, overhead)
 
-    def take(self, recipe: Recipe) -> None:
-        """Take up another recipe of the same network and layers; no weights are read again.
+    def take(self, recipe: Recipe, timeline: Timeline | None = None) -> None:
+        """Take up another recipe of the same network, layers and guides; no weights are read again.
+
+        Args:
+            recipe: what to dream.
+            timeline: what its curves are evaluated on; the one before if None.
 
         Raises:
             RecipeError, SourceError: a curve or mask that cannot be read.
         """
         self.close()
+        self.timeline = timeline or self.timeline
         guides = self._objective.guides
         self._take(recipe)
         self._objective.guides = guides

@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..media.pixels import Field, Gray, to_device
+from ..media.pixels import Field, Gray
+from ..media.tensors import to_device
 
 Method = Callable[[Gray, Gray], Field]  # (current, previous) → flow (H, W, 2)
 Methods = tuple[Method, Method]  # for the flow, and for checking it

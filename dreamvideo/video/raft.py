@@ -14,7 +14,8 @@ import torch.nn.functional as F
 
 from ..dream.cuda_graphs import RECORDING
 from ..errors import ModelError
-from ..media.pixels import Field, Gray, to_device
+from ..media.pixels import Field, Gray
+from ..media.tensors import to_device
 from ..networks.torchvision_zoo import published_weights
 from ..networks.weights import load_weights, read_weights
 from ..recipe import Temporal

@@ -13,8 +13,9 @@ from .. import ffmpeg
 from ..atomic import create_hidden_file
 from ..background_writer import BackgroundWriter
 from ..info import Info
-from ..pixels import Pixels, quantise
+from ..pixels import Pixels
 from ..probe import probe
+from ..tensors import quantise
 from .animation import SMOOTHEST_GIF, add_comment, encode_animation
 from .codecs import ANIMATIONS, CONTAINERS, EncoderOptions
 from .encoder import choose_encoder, encode_command

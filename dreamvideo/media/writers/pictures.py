@@ -13,7 +13,8 @@ from ..background_writer import BackgroundWriter
 from ..info import Info
 from ..metadata import with_comment
 from ..paths import frame_path, frame_pattern
-from ..pixels import Pixels, quantise, quiet_opencv
+from ..pixels import Pixels, quiet_opencv
+from ..tensors import quantise
 
 JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
 QUALITY = {".jpg": JPEG, ".jpeg": JPEG, ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95]}  # others would make OpenCV warn

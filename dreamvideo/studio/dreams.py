@@ -1,0 +1,359 @@
+"""Dreams frames of a film as they look in it, in memory and coarse first; the network and the frames are kept."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..curves.animate import Animation, needs_analysis
+from ..errors import SourceError
+from ..finish import mask
+from ..jobs.moment import Moment
+from ..jobs.setup import Setup, set_up
+from ..jobs.timelines import selection_of
+from ..media.info import Info
+from ..media.pixels import Pixels, to_8bit
+from ..media.readers.frame import Frame, Source
+from ..media.readers.source import open_source
+from ..media.tensors import quantise
+from ..media.writers.sink import open_sink
+from ..recipe import Recipe
+from ..sheets.cells import network_key
+from ..video import camera
+from ..video.engine import Engine
+from ..video.frame_objective import FrameObjective
+from ..video.process_settings import configure_process
+from ..video.render import render
+
+COARSE = 200  # px, short side up to which a frame is dreamed at first
+FINER = 1.7  # times at least from one size at which a frame is dreamed to the next
+GLIMPSE = 0.5  # share of the ascent's steps at the coarsest size, where each is longer instead
+LARGEST = 1_150_000  # px of a still, unless its full size is asked for: 1280x720, and a bit
+STRETCH_SIDE = 270  # px, short side of a stretch
+CELL_SIDE = 150  # px, short side of a small picture that shows a look
+KEPT_BYTES = 200_000_000  # of frames that are kept for the next dream
+Picture = NDArray[np.uint8]
+
+
+class CancelledError(Exception):
+    """What is dreamed is not wanted any more."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be shown.
+
+    Attributes:
+        source: path of the film, frames or picture, or `noise:`.
+        frame: number of the frame in the whole source; beyond a still's only one, in the film that is made of it.
+        recipe: all parameters.
+    """
+
+    source: str
+    frame: int
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture of the frame, or how far it is.
+
+    Attributes:
+        level, levels: number of this size, from 0 for the coarsest, and how many there are.
+        done, total: frames that are dreamed for it, and have to be.
+        picture: RGB (H, W, 3); None while it is being dreamed.
+        size: width and height at which it was dreamed, px.
+        full: width and height of the film, px.
+        notices: sentences for the user.
+    """
+
+    level: int
+    levels: int
+    done: int
+    total: int
+    picture: Picture | None
+    size: tuple[int, int]
+    full: tuple[int, int]
+    notices: tuple[str, ...] = ()
+
+
+class Dreams:
+    """Dreams moments of films, one after the other.
+
+    Args:
+        audio_cache: a folder in which the analysis of music is kept.
+        cancelled: asked at every step of the ascent; once it returns True, the dream ends with `CancelledError`.
+    """
+
+    def __init__(self, audio_cache: Path, cancelled: Callable[[], bool]):
+        self._audio_cache, self._cancelled = audio_cache, cancelled
+        self._stack = ExitStack()
+        self._opened: tuple[object, Source] | None = None
+        self._setup: tuple[object, Setup] | None = None
+        self._engines: dict[str, tuple[object, Engine]] = {}
+        self._frames: tuple[object, list[Frame]] | None = None
+
+    def warm(self) -> None:
+        """Load the usual network, and dream a little, so that the first picture is there sooner."""
+        noise = Wanted("noise:", 0, Recipe().merge({"clip": {"size": "256x144"}, "dream": {"iterations": 1}}))
+        for _ in self.still(noise):
+            pass
+
+    def still(self, wanted: Wanted, full_size: bool = False) -> Iterator[Shown]:
+        """Dream a frame as it will look in the film: coarse first, then finer.
+
+        Args:
+            wanted: the frame.
+            full_size: whether it is dreamed at its full size, even where that is large.
+
+        Raises:
+            DreamError: the recipe or source cannot be used, or has no such frame.
+            CancelledError: it is not wanted any more.
+        """
+        setup = self._set_up(wanted)
+        recipe, info = setup.recipe, setup.info
+        moment = Moment.of(self._index(wanted, setup), setup)
+        animation = Animation(recipe, setup.timeline)
+        scale = animation.at(moment.index).dream.octave_scale
+        sizes = level_sizes(info.width, info.height, scale, None if full_size else LARGEST)
+        frames = self._read(wanted, setup, moment, sizes[-1])
+        keeps_detail = setup.source_frames == info.count and camera.is_still(recipe)
+        notices = (*info.notices, *setup.notices)
+        for level, size in enumerate(sizes):
+            shown = Shown(level, len(sizes), 0, moment.dreamed, None, size, (info.width, info.height), notices)
+            yield shown
+            fewer = round(np.log(info.width / size[0]) / np.log(scale))
+            there = _with_fewer_octaves(recipe, fewer)
+            over = frames
+            if is_glimpse := keeps_detail and not level and len(sizes) > 1:
+                there, over = _hurried(there), frames[-1:]
+            shown = replace(shown, total=1 if is_glimpse else moment.dreamed)
+            pictures = self._dream([_resized(frame, size) for frame in over], setup, there, moment)
+            picture: Picture | None = None
+            for done, picture in enumerate(pictures, 1):  # noqa: B007 - the last one is shown
+                yield replace(shown, done=done)
+            assert picture is not None
+            if level + 1 < len(sizes) and keeps_detail:
+                picture = with_detail(picture, to_8bit(frames[-1].pixels))
+            yield replace(shown, done=shown.total, picture=picture, notices=(*notices, *self._notices()))
+
+    def stretch(self, wanted: Wanted, seconds: float, output: Path) -> Iterator[tuple[int, int]]:
+        """Dream a short stretch from a frame on, at reduced size, into an MP4 without sound.
+
+        Yields:
+            How many frames are dreamed, and how many there will be.
+
+        Raises:
+            DreamError, CancelledError: as for `still`.
+        """
+        setup = self._set_up(wanted)
+        info, begin = setup.info, Moment.of(self._index(wanted, setup), setup)
+        count = min(max(round(seconds * info.rate), 2), info.count - begin.index)
+        size = _fitting(info.width, info.height, STRETCH_SIDE)
+        last = min(begin.index + count, info.count)
+        frames = self._source_frames(wanted, setup, begin.first, last, size)
+        film = replace(
+            info, width=size[0], height=size[1], count=count, sound=(), song="", kind="sequence", alpha=False, depth=8
+        )
+        engine = self._engine_for(_at_size(setup.recipe, info, size), setup)
+        with open_sink(str(output), film, overwrite=True) as sink, closing(render(frames, engine)) as pictures:
+            for index, (picture, _) in enumerate(pictures, begin.first):
+                if index >= begin.index:
+                    sink.write(picture)
+                yield index + 1 - begin.first, last - begin.first
+            sink.commit(whole=True)
+
+    def cell(self, wanted: Wanted) -> Picture:
+        """Dream a frame small and alone: without what was before it, the camera, or a mask of motion.
+
+        Raises:
+            DreamError, CancelledError: as for `still`.
+        """
+        plain = replace(wanted, recipe=_without_time(wanted.recipe))
+        setup = self._set_up(plain)
+        index = self._index(plain, setup)
+        size = _fitting(setup.info.width, setup.info.height, CELL_SIDE)
+        (frame,) = self._source_frames(plain, setup, index, index + 1, size)
+        engine = self._engine_for(_at_size(setup.recipe, setup.info, size), setup, "cells")
+        with closing(render([replace(frame, feedback=False)], engine)) as pictures:
+            pixels: Any = quantise(next(pictures)[0], 8)
+        return pixels
+
+    def _set_up(self, wanted: Wanted) -> Setup:
+        """Set the whole film up; what its music says is kept as long as the music stays."""
+        recipe = wanted.recipe.set("camera.loop=false")
+        opened = self._open(wanted)
+        key = (wanted.source, recipe.clip, recipe.music, recipe.camera, recipe.dream.ascent, needs_analysis(recipe))
+        if self._setup is None or self._setup[0] != key:
+            is_film = opened.info.kind != "still" or bool(
+                recipe.clip.seconds or recipe.music.music or recipe.camera.then_zoom
+            )
+            output = "film.mp4" if is_film else "still.png"
+            self._setup = key, set_up(opened.info, recipe, output, self._audio_cache)
+        setup = self._setup[1]
+        moves = opened.info.kind != "still"
+        mask.check_mask(recipe.finish, moves, recipe.temporal.flow != "none")
+        return replace(setup, recipe=replace(recipe, camera=setup.recipe.camera, clip=setup.recipe.clip))
+
+    def _open(self, wanted: Wanted) -> Source:
+        """Open the source at the size of the film, or take the one that is open."""
+        selection = replace(selection_of(wanted.recipe.clip), square=True)
+        key = wanted.source, selection, _changed(wanted.source)
+        if self._opened is None or self._opened[0] != key:
+            self._stack.close()
+            self._frames = None
+            self._opened = key, self._stack.enter_context(open_source(wanted.source, selection))
+        return self._opened[1]
+
+    def _index(self, wanted: Wanted, setup: Setup) -> int:
+        """Return the number of the frame in the film that is made."""
+        source, index = self._open(wanted).info, wanted.frame
+        if source.cut and source.kind == "film":  # the part that is rendered begins later than the source
+            with open_source(wanted.source) as whole:
+                begins = whole.info.start + whole.info.delay
+            index -= round((source.start + source.delay - begins) * source.rate)
+        if not 0 <= index < setup.info.count:
+            raise SourceError("this frame is not part of the render: move to another, or change its start and end")
+        return index
+
+    def _read(self, wanted: Wanted, setup: Setup, moment: Moment, size: tuple[int, int]) -> list[Frame]:
+        """Return the frames of a moment, as they are kept from the last time."""
+        key = self._opened and self._opened[0], moment.first, moment.index, size
+        if self._frames is not None and self._frames[0] == key:
+            return self._frames[1]
+        frames = list(self._source_frames(wanted, setup, moment.first, moment.index + 1, size))
+        if sum(frame.pixels.nbytes for frame in frames) < KEPT_BYTES:
+            self._frames = key, frames
+        return frames
+
+    def _source_frames(
+        self, wanted: Wanted, setup: Setup, first: int, stop: int, size: tuple[int, int]
+    ) -> Iterator[Frame]:
+        source = self._open(wanted).since(min(first, setup.source_frames - 1))
+        count = 0
+        for frame in itertools.islice(setup.frames(source, first), stop - first):
+            self._check()
+            count += 1
+            yield _resized(frame, size)
+        if not count:
+            raise SourceError(f"no frame of {wanted.source} can be decoded there: is it complete?")
+
+    def _dream(self, frames: list[Frame], setup: Setup, recipe: Recipe, moment: Moment) -> Iterator[Picture]:
+        engine = self._engine_for(recipe, setup)
+        with closing(render(iter(frames), engine, shots=moment.thinned(engine.shots))) as pictures:
+            for picture, _ in pictures:
+                pixels: Any = quantise(picture, 8)
+                yield pixels
+
+    def _engine_for(self, recipe: Recipe, setup: Setup, purpose: str = "film") -> Engine:
+        """Return the engine with this recipe; the network is loaded only if it is another, or needs other layers."""
+        animation = Animation(recipe, setup.timeline)
+        goal = FrameObjective(replace(recipe.network, guide=""), animation).layers
+        key = network_key(recipe), tuple(goal)
+        if purpose not in self._engines or self._engines[purpose][0] != key:
+            configure_process(recipe.network)
+            self._engines.pop(purpose, None)  # before another takes memory
+            engine = Engine(recipe, setup.timeline)
+            engine.network.register_forward_pre_hook(lambda *_: self._check())
+            self._engines[purpose] = key, engine
+        engine = self._engines[purpose][1]
+        engine.take(recipe, setup.timeline)
+        return engine
+
+    def _check(self) -> None:
+        if self._cancelled():
+            raise CancelledError
+
+    def _notices(self) -> tuple[str, ...]:
+        waiting = self._engines["film"][1].dreamer.notices
+        notices = tuple(waiting)
+        waiting.clear()
+        return notices
+
+
+def level_sizes(width: int, height: int, scale: float, largest: int | None) -> list[tuple[int, int]]:
+    """Return the sizes (width, height) at which a frame is dreamed one after the other, coarsest first.
+
+    Each is the size of an octave of the film, so that it shows what the film's octaves up to that one make.
+    """
+    octaves = [(width, height)]
+    while min(octaves[-1]) > COARSE:
+        shrunk = scale ** len(octaves)
+        octaves.append((round(width / shrunk), round(height / shrunk)))
+    finest = next((size for size in octaves if largest is None or size[0] * size[1] <= largest), octaves[-1])
+    sizes = [finest]
+    for size in octaves[1:]:
+        if min(size) * FINER <= min(sizes[-1]):
+            sizes.append(size)
+    return sizes[::-1]
+
+
+def with_detail(picture: Picture, frame: Picture) -> Picture:
+    """Return a small dreamed picture at the size of its frame, with the detail that the frame has beyond that size.
+
+    Args:
+        picture: RGB (h, w, 3), dreamed.
+        frame: RGB (H, W, 3), what it was dreamed on, larger.
+    """
+    small, large = picture.shape[1::-1], frame.shape[1::-1]
+    coarse = cv2.resize(frame, small, interpolation=cv2.INTER_AREA)
+    change = picture.astype(np.float32) - coarse
+    enlarged = cv2.resize(change, large, interpolation=cv2.INTER_CUBIC)
+    return np.clip(frame + enlarged + 0.5, 0, 255).astype(np.uint8)
+
+
+def _with_fewer_octaves(recipe: Recipe, fewer: int) -> Recipe:
+    """Return the recipe for a picture that is smaller by a number of octaves."""
+    if fewer <= 0 or isinstance(recipe.dream.octaves, str):
+        return recipe
+    return replace(recipe, dream=replace(recipe.dream, octaves=max(recipe.dream.octaves - fewer, 1)))
+
+
+def _without_time(recipe: Recipe) -> Recipe:
+    """Return the recipe for a single frame."""
+    finish = replace(recipe.finish, mask_from="none") if recipe.finish.mask_from == "motion" else recipe.finish
+    return replace(recipe, camera=Recipe().camera, finish=finish)
+
+
+def _hurried(recipe: Recipe) -> Recipe:
+    """Return the recipe with fewer and longer steps of a new dream, where they are numbers."""
+    iterations, step = recipe.dream.iterations, recipe.dream.step
+    if isinstance(step, (str, dict)) or isinstance(iterations, (str, dict)) or iterations < 2:
+        return recipe
+    fewer = max(round(iterations * GLIMPSE), 1)
+    return recipe.merge({"dream": {"iterations": fewer, "step": min(step * iterations / fewer, 1)}})
+
+
+def _at_size(recipe: Recipe, info: Info, size: tuple[int, int]) -> Recipe:
+    """Return the recipe for a film of another size."""
+    scale = recipe.dream.octave_scale if isinstance(recipe.dream.octave_scale, (int, float)) else 1.4
+    return _with_fewer_octaves(recipe, round(np.log(info.width / size[0]) / np.log(scale)))
+
+
+def _fitting(width: int, height: int, side: int) -> tuple[int, int]:
+    """Return a size with this short side at most, in even numbers."""
+    scale = min(Fraction(side, min(width, height)), Fraction(1))
+    return 2 * max(round(width * scale / 2), 1), 2 * max(round(height * scale / 2), 1)
+
+
+def _resized(frame: Frame, size: tuple[int, int]) -> Frame:
+    height, width = frame.pixels.shape[:2]
+    if (width, height) == size:
+        return frame
+    pixels: Pixels = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
+    return replace(frame, pixels=pixels, alpha=None)
+
+
+def _changed(source: str) -> float:
+    """Return when a source was last changed, so that it is opened anew then."""
+    path = Path(source)
+    return path.stat().st_mtime if path.exists() else 0.0

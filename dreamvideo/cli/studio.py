@@ -29,8 +29,8 @@ COMMAND = Command(
     "dreamvideo studio",
     StudioArguments,
     ("dreamvideo studio [FILE ...] [FLAGS]",),
-    """Open a page in the browser: drop a film, choose a look by eye, render it, watch it. Nothing leaves the
-machine.
+    """Open a page in the browser: drop a film, choose a look by eye, render it, watch it. Nothing
+leaves this machine.
 
   dreamvideo studio                        drop films and pictures on the page
   dreamvideo studio film.mp4 song.mp3      begin with these

@@ -35,10 +35,10 @@ from ..video.process_settings import configure_process
 from ..video.render import render
 
 COARSE = 200  # px, short side up to which a frame is dreamed at first
-FINER = 1.7  # times at least from one size at which a frame is dreamed to the next
+FINER = 1.7  # times at least that the finest size is larger than the one before
 GLIMPSE = 0.5  # share of the ascent's steps at the coarsest size, where each is longer instead
 LARGEST = 1_150_000  # px of a still, unless its full size is asked for: 1280x720, and a bit
-STRETCH_SIDE = 270  # px, short side of a stretch
+STRETCH_SIDE = 216  # px, short side of a stretch
 CELL_SIDE = 150  # px, short side of a small picture that shows a look
 KEPT_BYTES = 200_000_000  # of frames that are kept for the next dream
 Picture = NDArray[np.uint8]
@@ -132,17 +132,16 @@ class Dreams:
             shown = Shown(level, len(sizes), 0, moment.dreamed, None, size, (info.width, info.height), notices)
             yield shown
             fewer = round(np.log(info.width / size[0]) / np.log(scale))
-            there = _with_fewer_octaves(recipe, fewer)
-            over = frames
-            if is_glimpse := keeps_detail and not level and len(sizes) > 1:
-                there, over = _hurried(there), frames[-1:]
-            shown = replace(shown, total=1 if is_glimpse else moment.dreamed)
+            there, over = _with_fewer_octaves(recipe, fewer), frames
+            if is_coarse := keeps_detail and level + 1 < len(sizes):  # alone: its past is not worth the wait
+                there, over = there if level else _hurried(there), frames[-1:]
+            shown = replace(shown, total=1 if is_coarse else moment.dreamed)
             pictures = self._dream([_resized(frame, size) for frame in over], setup, there, moment)
             picture: Picture | None = None
             for done, picture in enumerate(pictures, 1):  # noqa: B007 - the last one is shown
                 yield replace(shown, done=done)
             assert picture is not None
-            if level + 1 < len(sizes) and keeps_detail:
+            if is_coarse:
                 picture = with_detail(picture, to_8bit(frames[-1].pixels))
             yield replace(shown, done=shown.total, picture=picture, notices=(*notices, *self._notices()))
 
@@ -290,11 +289,8 @@ def level_sizes(width: int, height: int, scale: float, largest: int | None) -> l
         shrunk = scale ** len(octaves)
         octaves.append((round(width / shrunk), round(height / shrunk)))
     finest = next((size for size in octaves if largest is None or size[0] * size[1] <= largest), octaves[-1])
-    sizes = [finest]
-    for size in octaves[1:]:
-        if min(size) * FINER <= min(sizes[-1]):
-            sizes.append(size)
-    return sizes[::-1]
+    middle = next((size for size in octaves if min(size) * FINER <= min(finest)), finest)
+    return list(dict.fromkeys([octaves[-1], middle, finest]))
 
 
 def with_detail(picture: Picture, frame: Picture) -> Picture:

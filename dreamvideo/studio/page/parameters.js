@@ -38,7 +38,7 @@ export function parameterPanel() {
               ([section, label]) => html`
                 <details data-section=${section}>
                   <summary>${label}</summary>
-                  ${parameters.filter((one) => one.section === section).map(row)}
+                  ${parameters.filter((one) => one.section === section && !one.first && !isChanged(one.name)).map(row)}
                 </details>
               `,
             )}

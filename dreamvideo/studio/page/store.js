@@ -119,7 +119,8 @@ export function timeline() {
   }
   const film = checked.film;
   const first = film ? Math.round((film.begins - source.begins) * rate) : 0;
-  return { count: source.count, rate, first, last: first + (film ? film.sourceFrames : source.count) };
+  const last = first + (film ? film.count : source.count);
+  return { count: Math.max(source.count, last), rate, first, last };
 }
 
 export const clock = (seconds) => {

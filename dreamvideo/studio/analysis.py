@@ -34,15 +34,14 @@ class Analysis:
     Args:
         source: path of the film, frames or picture.
         music: as in the recipe: a song, "source", or nothing.
-        looks: whether cuts are looked for; else only the music is listened to.
         audio_cache: a folder in which the analysis of music is kept.
         listener: called in the event loop with what is found.
     """
 
-    def __init__(self, source: str, music: str, looks: bool, audio_cache: Path, listener: Listener):
+    def __init__(self, source: str, music: str, audio_cache: Path, listener: Listener):
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        arguments = (theirs, source, music, looks, str(audio_cache))
+        arguments = (theirs, source, music, str(audio_cache))
         self._process = context.Process(target=_run, args=arguments, daemon=True, name="dreamvideo analysis")
         self._process.start()
         theirs.close()
@@ -62,7 +61,7 @@ class Analysis:
         self._process.terminate()
 
 
-def _run(connection: Connection, source: str, music: str, looks: bool, audio_cache: str) -> None:
+def _run(connection: Connection, source: str, music: str, audio_cache: str) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -71,7 +70,7 @@ def _run(connection: Connection, source: str, music: str, looks: bool, audio_cac
         os.nice(10)  # previews come first
     for find in (_hear, _look):
         try:
-            find(connection, source, music, looks, Path(audio_cache))
+            find(connection, source, music, Path(audio_cache))
         except DreamError as error:
             connection.send({"notice": str(error)})
         except Exception as error:  # the page is told, and goes on without
@@ -87,7 +86,7 @@ def _end_with(connection: Connection) -> None:
         os._exit(0)
 
 
-def _hear(connection: Connection, source: str, music: str, looks: bool, audio_cache: Path) -> None:
+def _hear(connection: Connection, source: str, music: str, audio_cache: Path) -> None:
     """Send the waveform, then what music analysis finds in it."""
     song, start, length = music, Fraction(0), None
     if music in ("", SOURCE_MUSIC):
@@ -102,10 +101,8 @@ def _hear(connection: Connection, source: str, music: str, looks: bool, audio_ca
         connection.send(heard(audio.analyse(song, start, length, audio_cache)))
 
 
-def _look(connection: Connection, source: str, music: str, looks: bool, audio_cache: Path) -> None:
+def _look(connection: Connection, source: str, music: str, audio_cache: Path) -> None:
     """Send the cuts, as they are found."""
-    if not looks:
-        return
     with open_source(source, Selection(square=True, size=LOOK_SIZE)) as opened:
         if opened.info.kind == "still":
             return

@@ -36,7 +36,7 @@ from ..video.render import render
 
 COARSE = 200  # px, short side up to which a frame is dreamed at first
 FINER = 1.7  # times at least that the finest size is larger than the one before
-GLIMPSE = 0.5  # share of the ascent's steps at the coarsest size, where each is longer instead
+GLIMPSE = 0.5  # share of the ascent's steps at coarse sizes, where each is longer instead
 LARGEST = 1_150_000  # px of a still, unless its full size is asked for: 1280x720, and a bit
 STRETCH_SIDE = 216  # px, short side of a stretch
 CELL_SIDE = 150  # px, short side of a small picture that shows a look
@@ -134,7 +134,7 @@ class Dreams:
             fewer = round(np.log(info.width / size[0]) / np.log(scale))
             there, over = _with_fewer_octaves(recipe, fewer), frames
             if is_coarse := keeps_detail and level + 1 < len(sizes):  # alone: its past is not worth the wait
-                there, over = there if level else _hurried(there), frames[-1:]
+                there, over = _hurried(there), frames[-1:]
             shown = replace(shown, total=1 if is_coarse else moment.dreamed)
             pictures = self._dream([_resized(frame, size) for frame in over], setup, there, moment)
             picture: Picture | None = None

@@ -6,19 +6,21 @@ import asyncio
 import contextlib
 import os
 import secrets
+import signal
 import socket
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import uvicorn
 
 from ..errors import DreamError
-from .app import Studio, application
+from .app import Studio
 from .guard import Guard
 
 PORT = 8642  # taken if it is free, else the next
 TRIES = 50
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -29,9 +31,19 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._studio = studio
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End by Ctrl-C, `kill` or a closed terminal; uvicorn's own would raise the signal once more afterwards."""
+        usual = {kind: signal.signal(kind, self.handle_exit) for kind in SIGNALS}
+        try:
+            yield
+        finally:
+            for kind, handler in usual.items():
+                signal.signal(kind, handler)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End; see uvicorn."""
-        self._studio.close()
+        self._studio.pages.close()
         await super().shutdown(sockets)
 
 
@@ -64,7 +76,7 @@ def serve(
     is_local = host in LOOPBACK
     hosts = [f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")] if is_local else []
     studio = Studio(folder, opened, first)
-    app = Guard(application(studio), token, hosts)
+    app = Guard(studio.application(), token, hosts)
     config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=3)
     server = Server(config, studio)
     shown = "127.0.0.1" if is_local or host == "0.0.0.0" else host

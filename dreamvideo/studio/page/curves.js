@@ -40,11 +40,12 @@ export function curveRange() {
 }
 
 function write(points) {
-  const { whole } = parameter(state.curve);
+  const [low, high] = curveRange();
+  const step = parameter(state.curve).whole ? 1 : 10 ** Math.floor(Math.log10((high - low) / 100)); // of what is dragged
   const sorted = [...points].sort((a, b) => a.seconds - b.seconds);
   const table = {};
   for (const one of sorted) {
-    const number = whole ? Math.round(one.value) : Number(one.value.toPrecision(3));
+    const number = Number((Math.round(one.value / step) * step).toPrecision(6));
     table[one.moment] = one.ease === "linear" ? number : [number, one.ease];
   }
   setValue(state.curve, table);

@@ -163,7 +163,7 @@ async function found() {
 
 document.addEventListener("keydown", (event) => {
   const writes = event.target.matches?.("input:not([type=range]):not([type=checkbox]), textarea");
-  if (event.key === "Escape") update({ dialog: "", curve: "", painting: false });
+  if (event.key === "Escape") update(state.dialog ? { dialog: "" } : state.painting ? { painting: false } : { curve: "" });
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && !writes) {
     event.preventDefault();
     event.shiftKey ? stepBack("redo", "undo") : stepBack("undo", "redo");

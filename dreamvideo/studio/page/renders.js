@@ -8,9 +8,8 @@ import { attempt, duration, say, state, update } from "./store.js";
 const act = (render, action) => attempt(() => post(`renders/${render.number}/${action}`));
 
 export function takeWatch(told) {
-  const { [told.number ?? told.request]: _, ...watched } = state.watched;
   if (told.error) say(told.error);
-  if (told.stretch) update({ watched: { ...watched, [told.number]: told.stretch } });
+  if (told.film) update({ watched: { ...state.watched, [told.request]: told.film } });
 }
 
 export function view() {

@@ -102,12 +102,12 @@ export async function openSource(id, frame = 0, quietly = false) {
     return;
   }
   update({
-    source: opened, view: "dream", frame: 0, analysis: {}, stretch: null, output: { ...state.output, name: stem(opened.name) },
+    source: opened, view: "dream", frame, analysis: {}, stretch: null, output: { ...state.output, name: stem(opened.name) },
     looks: { ...state.looks, pictures: {}, layerPictures: {}, errors: {} },
     still: { picture: "", level: -1, levels: 0, done: 0, total: 0, error: "", notices: [], busy: false },
   });
   await check();
-  update({ frame: Math.min(frame, timeline().count - 1) });
+  update({ frame: Math.min(state.frame, timeline().count - 1) }); // it may have been moved meanwhile
   dreamStill();
   dreamLooks();
   listenTo();
@@ -117,7 +117,7 @@ export async function openSource(id, frame = 0, quietly = false) {
 export function listenTo() {
   if (!state.source) return;
   update({ analysis: { cuts: state.analysis.cuts } });
-  attempt(() => post("analyse", { source: state.source.id, music: valueOf("music.music"), look: true }));
+  attempt(() => post("analyse", { source: state.source.id, music: valueOf("music.music") }));
 }
 
 const stem = (name) => `${name.replace(/\.\w+$/, "").replace(/:$/, "")}-dream`;

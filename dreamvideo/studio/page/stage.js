@@ -54,7 +54,7 @@ export function takeStretch(told) {
   if (told.error) {
     update({ stretch: null });
     if (told.error !== "cancelled") say(told.error);
-  } else if (told.stretch) update({ stretch: { ...state.stretch, busy: false, name: told.stretch } });
+  } else if (told.film) update({ stretch: { ...state.stretch, busy: false, name: told.film } });
   else if (told.total) update({ stretch: { ...state.stretch, done: told.done, total: told.total } });
 }
 

@@ -27,8 +27,8 @@ from dreamvideo.media.readers.source import open_source
 from dreamvideo.networks.embedded import VARIANTS
 from dreamvideo.recipe import parameters
 from dreamvideo.studio import recipes
-from dreamvideo.studio.dreams import level_sizes, with_detail
 from dreamvideo.studio.files import Files, safe_name
+from dreamvideo.studio.sizes import level_sizes, with_detail
 
 needs_browser = pytest.mark.skipif(not studio_page.CHROMIUM, reason="needs Chromium: apt install chromium")
 FRAMES, SIZE, RATE = 60, "128x96", 25
@@ -102,7 +102,7 @@ def test_a_change_is_dreamed_undone_and_taken_from_a_look(studio: Server) -> Non
         assert page.locator("[data-redo]").is_disabled()
         page.locator('[data-reset="finish.palette"]').click()
         studio_page.expect(page.locator('[data-choice="finish.palette"]')).to_have_value("source")
-        studio_page.expect(page.locator('[data-look="lace"] img')).to_be_visible()  # it is dreamed, too
+        studio_page.expect(page.locator('[data-look="breathe"] img')).to_be_visible()  # it is dreamed, too
 
 
 @needs_browser

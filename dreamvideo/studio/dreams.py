@@ -6,11 +6,9 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,8 +18,7 @@ from ..finish import mask
 from ..jobs.moment import Moment
 from ..jobs.setup import Setup, set_up
 from ..jobs.timelines import selection_of
-from ..media.info import Info
-from ..media.pixels import Pixels, to_8bit
+from ..media.pixels import to_8bit
 from ..media.readers.frame import Frame, Source
 from ..media.readers.source import open_source
 from ..media.tensors import quantise
@@ -33,10 +30,8 @@ from ..video.engine import Engine
 from ..video.frame_objective import FrameObjective
 from ..video.process_settings import configure_process
 from ..video.render import render
+from .sizes import at_size, fitting, hurried, level_sizes, resized, with_detail, with_fewer_octaves
 
-COARSE = 200  # px, short side up to which a frame is dreamed at first
-FINER = 1.7  # times at least that the finest size is larger than the one before
-GLIMPSE = 0.5  # share of the ascent's steps at coarse sizes, where each is longer instead
 LARGEST = 1_150_000  # px of a still, unless its full size is asked for: 1280x720, and a bit
 STRETCH_SIDE = 216  # px, short side of a stretch
 CELL_SIDE = 150  # px, short side of a small picture that shows a look
@@ -101,6 +96,7 @@ class Dreams:
         self._setup: tuple[object, Setup] | None = None
         self._engines: dict[str, tuple[object, Engine]] = {}
         self._frames: tuple[object, list[Frame]] | None = None
+        self._cell: tuple[object, Frame] | None = None
 
     def warm(self) -> None:
         """Load the usual network, and dream a little, so that the first picture is there sooner."""
@@ -132,11 +128,11 @@ class Dreams:
             shown = Shown(level, len(sizes), 0, moment.dreamed, None, size, (info.width, info.height), notices)
             yield shown
             fewer = round(np.log(info.width / size[0]) / np.log(scale))
-            there, over = _with_fewer_octaves(recipe, fewer), frames
+            there, over = with_fewer_octaves(recipe, fewer), frames
             if is_coarse := keeps_detail and level + 1 < len(sizes):  # alone: its past is not worth the wait
-                there, over = _hurried(there), frames[-1:]
+                there, over = hurried(there), frames[-1:]
             shown = replace(shown, total=1 if is_coarse else moment.dreamed)
-            pictures = self._dream([_resized(frame, size) for frame in over], setup, there, moment)
+            pictures = self._dream([resized(frame, size) for frame in over], setup, there, moment)
             picture: Picture | None = None
             for done, picture in enumerate(pictures, 1):  # noqa: B007 - the last one is shown
                 yield replace(shown, done=done)
@@ -157,13 +153,13 @@ class Dreams:
         setup = self._set_up(wanted)
         info, begin = setup.info, Moment.of(self._index(wanted, setup), setup)
         count = min(max(round(seconds * info.rate), 2), info.count - begin.index)
-        size = _fitting(info.width, info.height, STRETCH_SIDE)
+        size = fitting(info.width, info.height, STRETCH_SIDE)
         last = min(begin.index + count, info.count)
         frames = self._source_frames(wanted, setup, begin.first, last, size)
         film = replace(
             info, width=size[0], height=size[1], count=count, sound=(), song="", kind="sequence", alpha=False, depth=8
         )
-        engine = self._engine_for(_at_size(setup.recipe, info, size), setup)
+        engine = self._engine_for(at_size(setup.recipe, info, size), setup)
         with open_sink(str(output), film, overwrite=True) as sink, closing(render(frames, engine)) as pictures:
             for index, (picture, _) in enumerate(pictures, begin.first):
                 if index >= begin.index:
@@ -180,9 +176,12 @@ class Dreams:
         plain = replace(wanted, recipe=_without_time(wanted.recipe))
         setup = self._set_up(plain)
         index = self._index(plain, setup)
-        size = _fitting(setup.info.width, setup.info.height, CELL_SIDE)
-        (frame,) = self._source_frames(plain, setup, index, index + 1, size)
-        engine = self._engine_for(_at_size(setup.recipe, setup.info, size), setup, "cells")
+        size = fitting(setup.info.width, setup.info.height, CELL_SIDE)
+        key = self._opened and self._opened[0], index, size
+        if self._cell is None or self._cell[0] != key:
+            self._cell = key, next(self._source_frames(plain, setup, index, index + 1, size))
+        frame = self._cell[1]
+        engine = self._engine_for(hurried(at_size(setup.recipe, setup.info, size)), setup, "cells")
         with closing(render([replace(frame, feedback=False)], engine)) as pictures:
             pixels: Any = quantise(next(pictures)[0], 8)
         return pixels
@@ -242,7 +241,7 @@ class Dreams:
         for frame in itertools.islice(setup.frames(source, first), stop - first):
             self._check()
             count += 1
-            yield _resized(frame, size)
+            yield resized(frame, size)
         if not count:
             raise SourceError(f"no frame of {wanted.source} can be decoded there: is it complete?")
 
@@ -279,74 +278,10 @@ class Dreams:
         return notices
 
 
-def level_sizes(width: int, height: int, scale: float, largest: int | None) -> list[tuple[int, int]]:
-    """Return the sizes (width, height) at which a frame is dreamed one after the other, coarsest first.
-
-    Each is the size of an octave of the film, so that it shows what the film's octaves up to that one make.
-    """
-    octaves = [(width, height)]
-    while min(octaves[-1]) > COARSE:
-        shrunk = scale ** len(octaves)
-        octaves.append((round(width / shrunk), round(height / shrunk)))
-    finest = next((size for size in octaves if largest is None or size[0] * size[1] <= largest), octaves[-1])
-    middle = next((size for size in octaves if min(size) * FINER <= min(finest)), finest)
-    return list(dict.fromkeys([octaves[-1], middle, finest]))
-
-
-def with_detail(picture: Picture, frame: Picture) -> Picture:
-    """Return a small dreamed picture at the size of its frame, with the detail that the frame has beyond that size.
-
-    Args:
-        picture: RGB (h, w, 3), dreamed.
-        frame: RGB (H, W, 3), what it was dreamed on, larger.
-    """
-    small, large = picture.shape[1::-1], frame.shape[1::-1]
-    coarse = cv2.resize(frame, small, interpolation=cv2.INTER_AREA)
-    change = picture.astype(np.float32) - coarse
-    enlarged = cv2.resize(change, large, interpolation=cv2.INTER_CUBIC)
-    return np.clip(frame + enlarged + 0.5, 0, 255).astype(np.uint8)
-
-
-def _with_fewer_octaves(recipe: Recipe, fewer: int) -> Recipe:
-    """Return the recipe for a picture that is smaller by a number of octaves."""
-    if fewer <= 0 or isinstance(recipe.dream.octaves, str):
-        return recipe
-    return replace(recipe, dream=replace(recipe.dream, octaves=max(recipe.dream.octaves - fewer, 1)))
-
-
 def _without_time(recipe: Recipe) -> Recipe:
     """Return the recipe for a single frame."""
     finish = replace(recipe.finish, mask_from="none") if recipe.finish.mask_from == "motion" else recipe.finish
     return replace(recipe, camera=Recipe().camera, finish=finish)
-
-
-def _hurried(recipe: Recipe) -> Recipe:
-    """Return the recipe with fewer and longer steps of a new dream, where they are numbers."""
-    iterations, step = recipe.dream.iterations, recipe.dream.step
-    if isinstance(step, (str, dict)) or isinstance(iterations, (str, dict)) or iterations < 2:
-        return recipe
-    fewer = max(round(iterations * GLIMPSE), 1)
-    return recipe.merge({"dream": {"iterations": fewer, "step": min(step * iterations / fewer, 1)}})
-
-
-def _at_size(recipe: Recipe, info: Info, size: tuple[int, int]) -> Recipe:
-    """Return the recipe for a film of another size."""
-    scale = recipe.dream.octave_scale if isinstance(recipe.dream.octave_scale, (int, float)) else 1.4
-    return _with_fewer_octaves(recipe, round(np.log(info.width / size[0]) / np.log(scale)))
-
-
-def _fitting(width: int, height: int, side: int) -> tuple[int, int]:
-    """Return a size with this short side at most, in even numbers."""
-    scale = min(Fraction(side, min(width, height)), Fraction(1))
-    return 2 * max(round(width * scale / 2), 1), 2 * max(round(height * scale / 2), 1)
-
-
-def _resized(frame: Frame, size: tuple[int, int]) -> Frame:
-    height, width = frame.pixels.shape[:2]
-    if (width, height) == size:
-        return frame
-    pixels: Pixels = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
-    return replace(frame, pixels=pixels, alpha=None)
 
 
 def _changed(source: str) -> float:

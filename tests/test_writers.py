@@ -57,6 +57,14 @@ def test_every_film_format_keeps_rate_count_size_colour_and_recipe(
     assert not [f for f in os.listdir(tmp_path) if f.startswith(".")]
 
 
+def test_hap_is_padded_to_blocks_of_four(clip: MakeClip, tmp_path: Path) -> None:
+    source = clip("a.mp4", size="66x50")
+    copy(source, tmp_path / "o.mov", EncoderOptions(codec="hap"))
+    info, frames = read(tmp_path / "o.mov")
+    assert (info.width, info.height, len(frames)) == (68, 52, 10)
+    assert np.abs(frames[5].pixels[:50, :66].astype(int) - read(source)[1][5].pixels).mean() < 12
+
+
 def test_codec_crf_and_pixel_format_can_be_chosen(clip: MakeClip, tmp_path: Path) -> None:
     copy(clip("a.mp4"), tmp_path / "x.mkv", EncoderOptions(codec="libx264"))
     with av.open(str(tmp_path / "x.mkv")) as container:

@@ -13,6 +13,8 @@ from ..recipe import Network
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 MIN_SPEEDUP = 1.2  # over float32, from which a CPU computes in bfloat16; other processes can hide half of it
 MATRIX_SIDE = 768  # of the matrices whose product measures that
+SMALL_SIDE = 160  # of those that tell first whether the CPU can do it at all: without, a large product takes a second
+HOPELESS = 4.0  # times as long in bfloat16, from which it cannot
 REPEATS = 12  # of either product: the least time counts, since other processes can only lengthen it
 
 
@@ -48,10 +50,19 @@ def bf16_is_faster() -> bool:
     It is measured, because the instruction set says nothing about speed: of two CPUs with AVX-512 bf16, one was 2.7
     times as fast in it, the other half as fast.
     """
-    matrices = [torch.ones(MATRIX_SIDE, MATRIX_SIDE, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
+    full, half = _least_times(SMALL_SIDE)
+    if half > HOPELESS * full:
+        return False
+    full, half = _least_times(MATRIX_SIDE)
+    return full > MIN_SPEEDUP * half
+
+
+def _least_times(side: int) -> tuple[float, float]:
+    """Return the least times of products of matrices in float32 and in bfloat16, s, taken in turns."""
+    matrices = [torch.ones(side, side, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
     times = [[_product_time(matrix) for matrix in matrices] for _ in range(REPEATS)]
     full, half = (min(each) for each in zip(*times, strict=True))
-    return full > MIN_SPEEDUP * half
+    return full, half
 
 
 def _product_time(matrix: torch.Tensor) -> float:

@@ -64,6 +64,7 @@ CODECS = {
     "libx265": Codec("yuv420p10le", ("-crf", "18", "-tag:v", "hvc1")),
     "prores_ks": Codec("yuv422p10le", ("-profile:v", "3", "-vendor", "apl0"), quality=""),
     "ffv1": Codec("bgr0", ("-level", "3", "-g", "1", "-slicecrc", "1", "-slices", "4"), quality=""),
+    "hap": Codec("rgba", ("-format", "hap", "-compressor", "snappy"), quality=""),
     "libvpx-vp9": Codec("yuv420p", ("-crf", "18", "-b:v", "0", "-row-mt", "1", "-cpu-used", "3")),
     "h264_nvenc": Codec("yuv420p", (*NVENC, "-cq", "19"), quality="-cq"),
     "hevc_nvenc": Codec("p010le", (*NVENC, "-cq", "21", "-tag:v", "hvc1"), quality="-cq"),

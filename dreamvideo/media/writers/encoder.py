@@ -23,6 +23,7 @@ from .codecs import (
 CHROMA_BLOCKS = {  # by how pixel formats begin: columns and rows that share a chroma value
     "yuv420p": (2, 2), "yuv422p": (2, 1), "yuvj420p": (2, 2), "nv12": (2, 2), "p010": (2, 2),
 }  # fmt: skip
+BLOCKS = {"hap": (4, 4)}  # px that an encoder compresses together, whatever the pixel format
 ODD_SIZES = ("libvpx-vp9", "libaom-av1", "libsvtav1")  # encoders that take odd sizes in any pixel format
 
 
@@ -92,9 +93,12 @@ def choose_encoder(info: Info, suffix: str, options: EncoderOptions, alpha: bool
     padding = _padding(name, pix_fmt, info)
     if any(padding):
         size = f"{info.width + padding[0]}x{info.height + padding[1]}"
-        notices.append(
-            f"{name} in {pix_fmt} wants even sizes: padded to {size} (--pix-fmt yuv444p or an .mkv keeps the size)"
+        wants = (
+            "hap wants sizes that are multiples of 4: padded to {size}"
+            if name in BLOCKS
+            else "{name} in {pix_fmt} wants even sizes: padded to {size} (--pix-fmt yuv444p or an .mkv keeps the size)"
         )
+        notices.append(wants.format(name=name, pix_fmt=pix_fmt, size=size))
     arguments = default.options
     if asked.crf is not None and default.quality:
         arguments = (*arguments, default.quality, str(asked.crf))
@@ -150,10 +154,12 @@ def _pixel_format(name: str, asked: str, default: Codec, alpha: bool) -> str:
 
 
 def _padding(name: str, pix_fmt: str, info: Info) -> tuple[int, int]:
-    """Return columns and rows to add where the encoder insists on whole blocks of chroma."""
+    """Return columns and rows to add where the encoder insists on whole blocks of pixels, or of chroma."""
     if name in ODD_SIZES:
         return 0, 0
-    columns, rows = next((block for start, block in CHROMA_BLOCKS.items() if pix_fmt.startswith(start)), (1, 1))
+    columns, rows = BLOCKS.get(name) or next(
+        (block for start, block in CHROMA_BLOCKS.items() if pix_fmt.startswith(start)), (1, 1)
+    )
     return -info.width % columns, -info.height % rows
 
 

@@ -17,7 +17,7 @@ export function parameterPanel() {
   const { parameters } = state.boot;
   const words = state.search.toLowerCase().split(/\s+/).filter(Boolean);
   const found = parameters.filter((one) => words.every((word) => `${one.name} ${one.help}`.toLowerCase().includes(word)));
-  const changed = parameters.filter((one) => isChanged(one.name) && !one.first);
+  const changed = parameters.filter((one) => isChanged(one.name) && !one.first && one.name !== "music.music");
   return html`
     <aside class="parameters" aria-label="Parameters">
       <input
@@ -38,7 +38,7 @@ export function parameterPanel() {
               ([section, label]) => html`
                 <details data-section=${section}>
                   <summary>${label}</summary>
-                  ${parameters.filter((one) => one.section === section && !one.first && !isChanged(one.name)).map(row)}
+                  ${parameters.filter((one) => one.section === section && !one.first && !isChanged(one.name) && one.name !== "music.music").map(row)}
                 </details>
               `,
             )}

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 import studio_page
 from numbered_films import make, number
 from skimage import data
 from studio_page import Server, chromium, dreamed, go_to, names, opened, pixels_of, served
 
-from dreamvideo import Recipe
+from dreamvideo import Recipe, dream_video
 from dreamvideo.cli.main import main
 from dreamvideo.media.readers.source import open_source
 from dreamvideo.networks.embedded import VARIANTS
@@ -238,6 +239,17 @@ def test_what_is_dropped_is_taken_for_what_it_is(studio: Server, footage: Path, 
         studio_page.expect(page.locator("[data-message]")).to_contain_text("passwd")
         studio_page.expect(page.locator('[data-number="finish.strength"]')).to_have_value("0.25")
         page.on("dialog", lambda dialog: studio_page.failures.append(dialog.message))
+        made = tmp_path / "made.png"
+        cv2.imwrite(str(tmp_path / "flat.png"), np.full((64, 64, 3), 90, np.uint8))
+        dream_video(
+            tmp_path / "flat.png", made, Recipe().merge({"finish": {"strength": 0.5}, "dream": {"iterations": 1}})
+        )
+        page.locator("[data-recipe]").click()
+        with page.expect_file_chooser() as chooser:
+            page.locator("[data-open-recipe]").click()
+        chooser.value.set_files(str(made))
+        page.keyboard.press("Escape")
+        studio_page.expect(page.locator('[data-number="finish.strength"]')).to_have_value("0.5")
         drop(hostile)
         studio_page.expect(page.locator("[data-timeline]")).to_have_count(0)  # a picture has none
         dreamed(page)
@@ -251,7 +263,14 @@ def test_what_is_dropped_is_taken_for_what_it_is(studio: Server, footage: Path, 
             cv2.imwrite(str(frames[-1]), np.full((80, 120, 3), 60 * k, np.uint8))
         drop(*frames)
         studio_page.expect(page.locator("[data-frame]")).to_have_attribute("max", "2")
-        page.locator("[data-paint]").click()
+
+
+@needs_browser
+def test_a_mask_is_painted(studio: Server) -> None:
+    with chromium() as browser:
+        page = opened(browser, studio)
+        dreamed(page)
+        page.locator("[data-mask-from]").select_option("paint")
         box = page.locator("[data-mask]").bounding_box()
         assert box
         page.mouse.move(box["x"] + 20, box["y"] + box["height"] / 2)
@@ -264,8 +283,25 @@ def test_what_is_dropped_is_taken_for_what_it_is(studio: Server, footage: Path, 
     masks = sorted((studio.folder / "sources").glob("mask*.png"))
     painted = cv2.imread(str(masks[-1]), cv2.IMREAD_GRAYSCALE)
     assert painted is not None
-    assert painted[40, 10] == 255  # left of the middle, where it was painted
-    assert painted[40, 110] == 0
+    assert painted[48, 10] == 255  # left of the middle, where it was painted
+    assert painted[48, 110] == 0
+
+
+@needs_browser
+def test_previews_come_back_when_their_process_is_killed(footage: Path, tmp_path: Path) -> None:
+    with served(tmp_path / "dreams", footage / "numbers.mp4") as server, chromium() as browser:
+        page = opened(browser, server)
+        first = dreamed(page)
+        for child in psutil.Process(server.process.pid).children(recursive=True):
+            child.kill()
+        page.locator('[data-number="finish.strength"]').fill("0.5")
+        page.locator('[data-number="finish.strength"]').press("Enter")
+        status = page.locator("[data-status]")
+        studio_page.expect(status).to_contain_text(re.compile("ended by the system|As it will look"))
+        if "ended" in status.inner_text():  # it was told in time: the next change is dreamed
+            page.locator("[data-undo]").click()
+        studio_page.expect(page.locator("[data-after]")).not_to_have_attribute("data-picture", first)
+        dreamed(page)
 
 
 # ---- the server

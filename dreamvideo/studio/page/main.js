@@ -7,7 +7,7 @@ import { parameterPanel } from "./parameters.js";
 import { renderDialog, recipeDialog, openRender, takeEstimate } from "./render_dialog.js";
 import * as renders from "./renders.js";
 import { listen, openedAnew, get, post } from "./server.js";
-import { dropZone, openFiles, openSource, remember, restore } from "./source.js";
+import { droppedFiles, dropZone, openFiles, openSource, remember, restore } from "./source.js";
 import { stage, dreamStill, takeStill, takeStretch } from "./stage.js";
 import { afterEdit, attempt, check, onDraw, say, state, stepBack, update } from "./store.js";
 import { drawTimeline, timelineView } from "./timeline.js";
@@ -23,7 +23,7 @@ const tabs = [
 function page() {
   const waiting = state.renders.filter((one) => one.state !== "done").length;
   return html`
-    <header>
+    <header ?inert=${Boolean(state.dialog)}>
       <a class="brand" href="#main" @click=${(event) => event.preventDefault()}>
         <img src="/page/icon.svg" alt="" width="26" height="26" /><span>dreamvideo</span>
       </a>
@@ -59,7 +59,7 @@ function page() {
           Taking ${state.uploading.name} … ${Math.round(state.uploading.done * 100)} %
         </p>`
       : nothing}
-    <main id="main">
+    <main id="main" ?inert=${Boolean(state.dialog)}>
       ${state.view === "dream" ? dreamView() : state.view === "renders" ? renders.view() : gallery.view()}
     </main>
     ${state.dialog === "render" ? renderDialog() : state.dialog === "recipe" ? recipeDialog() : nothing}
@@ -112,8 +112,11 @@ function show(view) {
   if (view === "gallery") gallery.load();
 }
 
+let dialogShown = "";
 onDraw(() => {
   render(page(), root);
+  if (state.dialog && state.dialog !== dialogShown) document.querySelector(".dialog").focus();
+  dialogShown = state.dialog;
   drawTimeline();
   remember();
 });
@@ -179,7 +182,7 @@ document.addEventListener("dragleave", (event) => {
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("dragging");
-  openFiles([...event.dataTransfer.files]);
+  attempt(async () => openFiles(await droppedFiles(event.dataTransfer)));
 });
 addEventListener("resize", () => drawTimeline());
 

@@ -69,7 +69,7 @@ function musicRow() {
         ${source.sound ? html`<option value="source" ?selected=${music === "source"}>the film's own sound</option>` : nothing}
         ${songs.map((one) => html`<option value="@${one.id}" ?selected=${music === `@${one.id}`}>${one.name}</option>`)}
       </select>
-      <button class="quiet" @click=${choose}>Song…</button>
+      <button class="quiet" @click=${() => choose()}>Song…</button>
     </div>
     ${source.kind === "still"
       ? html`<div class="parameter">

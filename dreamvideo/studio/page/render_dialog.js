@@ -50,7 +50,7 @@ export async function copy(text, what) {
 function dialog(label, content) {
   return html`
     <div class="veil" @click=${(event) => event.target === event.currentTarget && update({ dialog: "" })}>
-      <div class="dialog" role="dialog" aria-modal="true" aria-label=${label}>${content}</div>
+      <div class="dialog" role="dialog" aria-modal="true" aria-label=${label} tabindex="-1">${content}</div>
     </div>
   `;
 }
@@ -137,7 +137,7 @@ export function recipeDialog() {
       <div class="row end">
         <button @click=${() => copy(checked.command, "command")} data-copy-command>Copy as command</button>
         <button @click=${save} data-save-recipe>Save recipe</button>
-        <button @click=${choose}>Open a recipe, or something dreamed…</button>
+        <button @click=${() => choose({ forRecipe: true })} data-open-recipe>Open a recipe, or something dreamed…</button>
         <span class="grow"></span>
         <button class="primary" @click=${() => update({ dialog: "" })}>Close</button>
       </div>

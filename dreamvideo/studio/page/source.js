@@ -18,7 +18,7 @@ export function dropZone() {
         <h1>Drop a film here</h1>
         <p>or pictures, a folder's worth of frames, a song, a recipe, or something that was dreamed before</p>
         <div class="row">
-          <button class="primary" @click=${choose} data-choose>Choose a file…</button>
+          <button class="primary" @click=${() => choose()} data-choose>Choose a file…</button>
           <button @click=${() => openSource("noise:")}>Begin with noise</button>
         </div>
         <p class="hint">Nothing leaves this machine. What you render lies in <code>${state.boot.folder}</code></p>
@@ -41,20 +41,38 @@ export function dropZone() {
   `;
 }
 
-/** Let the user choose files, and open them. */
-export function choose() {
-  const input = Object.assign(document.createElement("input"), { type: "file", multiple: true, id: "chooser" });
+/** Let the user choose files, and open them: for what they are, or for the recipes that they were made with. */
+export function choose({ forRecipe = false } = {}) {
+  const input = Object.assign(document.createElement("input"), { type: "file", multiple: !forRecipe, id: "chooser" });
   input.style.display = "none";
   input.onchange = () => {
-    openFiles([...input.files]);
+    openFiles([...input.files], { forRecipe });
     input.remove();
   };
   document.body.append(input);
   input.click();
 }
 
+/** Return the files that were dropped, those of folders among them, in order. */
+export async function droppedFiles(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  const found = await Promise.all(entries.map(filesOf));
+  return found.flat().sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+}
+
+async function filesOf(entry) {
+  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
+  const reader = entry.createReader();
+  const found = [];
+  for (;;) {
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // a hundred at most
+    if (!some.length) return found;
+    for (const inner of some) if (inner.isFile && PICTURES.test(inner.name)) found.push(...(await filesOf(inner)));
+  }
+}
+
 /** Take files that were dropped or chosen: several pictures become the frames of one film. */
-export async function openFiles(files) {
+export async function openFiles(files, { forRecipe = false } = {}) {
   if (!files.length) return;
   const frames = files.length > 1 && files.every((one) => PICTURES.test(one.name));
   const group = frames ? `${files[0].name.replace(/[\d_.-]*\.\w+$/, "") || "frames"}-${Date.now() % 1e6}` : "";
@@ -69,7 +87,7 @@ export async function openFiles(files) {
     say(error.message);
   }
   update({ uploading: null });
-  for (const one of frames ? kept.slice(-1) : kept) await take(one);
+  for (const one of frames ? kept.slice(-1) : kept) await (forRecipe ? openRecipe(one.id) : take(one));
   state.boot.files = (await attempt(() => get("files"))) ?? state.boot.files;
   update({});
 }

@@ -3,7 +3,7 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { address, post, send } from "./server.js";
 import { dreamLooks } from "./looks.js";
-import { attempt, edit, isFilm, say, setValue, state, timeline, update, valueOf } from "./store.js";
+import { attempt, edit, isFilm, say, state, timeline, update, valueOf } from "./store.js";
 
 let requests = 0;
 let waiting = 0;
@@ -140,7 +140,13 @@ function stageTools() {
     ${reduced && !still.busy
       ? html`<button @click=${() => dreamStill({ fullSize: true })}>Dream at full size</button>`
       : nothing}
-    <button @click=${() => update({ painting: true, stretch: null })} data-paint>Paint a mask</button>
+    <label class="inline">Dream
+      <select data-mask-from @change=${(event) => maskFrom(event.target.value)}>
+        ${Object.entries(masks()).map(
+          ([value, words]) => html`<option value=${value} ?selected=${value === maskNow()}>${words}</option>`,
+        )}
+      </select>
+    </label>
     ${isFilm()
       ? html`<button
           @click=${dreamStretch}
@@ -186,7 +192,25 @@ function onlyInMotion() {
   return names.length ? [`Shows only in motion: ${names.map((name) => IN_MOTION[name]).join(", ")} – play ▶ ${SECONDS} s.`] : [];
 }
 
-// ---- painting a mask
+// ---- where the dream shows
+
+function masks() {
+  const known = { none: "everywhere", paint: "where I paint …", luma: "on what is bright", edges: "along edges" };
+  if (isFilm()) known.motion = "on what moves";
+  if (valueOf("finish.mask")) known.file = "where the mask is white";
+  return known;
+}
+
+const maskNow = () => (valueOf("finish.mask") ? "file" : valueOf("finish.mask_from"));
+
+function maskFrom(chosen) {
+  if (chosen === "paint") update({ painting: true, stretch: null });
+  else if (chosen !== "file") {
+    const { mask: _, mask_from: __, ...finish } = state.recipe.finish ?? {};
+    if (chosen !== "none") finish.mask_from = chosen;
+    edit({ ...state.recipe, finish });
+  }
+}
 
 function canvas() {
   const { source } = state;

@@ -162,6 +162,9 @@ def test_a_film_is_rendered_watched_interrupted_and_played(footage: Path, tmp_pa
             dreamed(page)
             page.locator("[data-render]").click()
             studio_page.expect(page.locator("[data-estimate]")).to_contain_text("memory")
+            page.locator("[data-size]").select_option("240p")  # while that is estimated
+            page.locator("[data-size]").select_option("")
+            studio_page.expect(page.locator("[data-estimate]")).to_contain_text("128x96")
             page.locator("[data-name]").fill("../<b>x")
             studio_page.expect(page.locator("[data-command]")).to_contain_text("dreams/_b_x.mp4")
             page.locator("[data-name]").fill("first")

@@ -25,9 +25,9 @@ FIRST = {
     "warm": 4,
 }  # which kind is dreamed first
 REPLACED = {  # what a new task of a page puts an end to
-    "still": ("still", "stretch", "estimate"),
+    "still": ("still", "stretch"),
     "stretch": ("stretch", "still"),
-    "estimate": ("estimate",),
+    "estimate": ("estimate", "still", "stretch"),
     "cells": ("cell",),
     "leave": ("still", "stretch", "estimate", "cell"),
 }

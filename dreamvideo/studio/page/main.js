@@ -4,7 +4,7 @@ import { html, nothing, render } from "./vendor/lit-html/lit-html.js";
 import * as gallery from "./gallery.js";
 import { lookStrip, dreamLooks, takeLayers, takeCell } from "./looks.js";
 import { parameterPanel } from "./parameters.js";
-import { renderDialog, recipeDialog, openRender, takeEstimate } from "./render_dialog.js";
+import { close, renderDialog, recipeDialog, openRender, takeEstimate } from "./render_dialog.js";
 import * as renders from "./renders.js";
 import { listen, openedAnew, get, post } from "./server.js";
 import { droppedFiles, dropZone, openFiles, openSource, remember, restore } from "./source.js";
@@ -125,7 +125,8 @@ let checking = 0;
 afterEdit(() => {
   clearTimeout(checking);
   checking = setTimeout(check, 120);
-  dreamStill();
+  if (state.dialog) update({ stale: true });
+  else dreamStill();
 });
 
 function take(message) {
@@ -166,7 +167,8 @@ async function found() {
 
 document.addEventListener("keydown", (event) => {
   const writes = event.target.matches?.("input:not([type=range]):not([type=checkbox]), textarea");
-  if (event.key === "Escape") update(state.dialog ? { dialog: "" } : state.painting ? { painting: false } : { curve: "" });
+  if (event.key === "Escape" && state.dialog) close();
+  else if (event.key === "Escape") update(state.painting ? { painting: false } : { curve: "" });
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && !writes) {
     event.preventDefault();
     event.shiftKey ? stepBack("redo", "undo") : stepBack("undo", "redo");

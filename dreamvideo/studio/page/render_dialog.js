@@ -3,14 +3,22 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { choose } from "./source.js";
 import { post } from "./server.js";
+import { dreamStill } from "./stage.js";
 import { attempt, check, currentFormat, isFilm, say, setValue, state, update, valueOf } from "./store.js";
 
 let requests = 0;
 const SIZES = ["", "2160p", "1440p", "1080p", "720p", "480p", "360p", "240p"];
 
 export function openRender() {
-  update({ dialog: "render" });
+  update({ dialog: "render", stale: state.still.busy }); // the estimate takes the still's turn
   estimate();
+}
+
+/** Close the dialog that is open, and go on with the still. */
+export function close() {
+  const { stale } = state;
+  update({ dialog: "", stale: false });
+  if (stale) dreamStill();
 }
 
 function estimate() {
@@ -35,7 +43,9 @@ async function add() {
   const added = await attempt(() =>
     post("renders", { source: source.id, recipe, format: currentFormat(), name: output.name }),
   );
-  if (added) update({ dialog: "", view: "renders", message: "" });
+  if (!added) return;
+  update({ view: "renders", message: "" });
+  close();
 }
 
 export async function copy(text, what) {
@@ -49,7 +59,7 @@ export async function copy(text, what) {
 
 function dialog(label, content) {
   return html`
-    <div class="veil" @click=${(event) => event.target === event.currentTarget && update({ dialog: "" })}>
+    <div class="veil" @click=${(event) => event.target === event.currentTarget && close()}>
       <div class="dialog" role="dialog" aria-modal="true" aria-label=${label} tabindex="-1">${content}</div>
     </div>
   `;
@@ -106,7 +116,7 @@ export function renderDialog() {
       <div class="row end">
         <button @click=${() => copy(checked.command, "command")} data-copy-command>Copy as command</button>
         <span class="grow"></span>
-        <button @click=${() => update({ dialog: "" })}>Cancel</button>
+        <button @click=${close}>Cancel</button>
         <button class="primary" @click=${add} data-add-render>Render</button>
       </div>
     `,
@@ -139,7 +149,7 @@ export function recipeDialog() {
         <button @click=${save} data-save-recipe>Save recipe</button>
         <button @click=${() => choose({ forRecipe: true })} data-open-recipe>Open a recipe, or something dreamed…</button>
         <span class="grow"></span>
-        <button class="primary" @click=${() => update({ dialog: "" })}>Close</button>
+        <button class="primary" @click=${close}>Close</button>
       </div>
     `,
   );

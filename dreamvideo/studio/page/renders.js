@@ -54,7 +54,7 @@ function card(render) {
           ${now === "paused" || now === "failed"
             ? html`<button class="primary" @click=${() => act(render, "resume")} data-resume>Resume</button>`
             : nothing}
-          ${now !== "done" && done && total > 1
+          ${now !== "done" && done && total > 1 && !render.phase
             ? html`<button @click=${() => attempt(() => post(`renders/${number}/watch`))} data-watch>Watch what is there</button>`
             : nothing}
           ${now === "done"

@@ -22,6 +22,7 @@ export const state = {
   curve: "", // the parameter whose curve is edited
   painting: false,
   dialog: "", // "render" or "recipe"
+  stale: false, // whether the still is to be dreamed anew when that is closed
   output: { name: "", format: "", estimate: "", busy: false },
   renders: [],
   watched: {}, // films of renders so far, by their number

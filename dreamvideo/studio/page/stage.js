@@ -175,7 +175,7 @@ function statusText() {
   if (!still.picture) return "";
   const size = still.size ? `dreamed at ${still.size[0]}×${still.size[1]}` : "";
   const moves = onlyInMotion();
-  return [`As it will look in the film, ${size}.`.replace(", .", "."), ...moves].join(" ");
+  return [`As it will look${isFilm() ? " in the film" : ""}, ${size}.`, ...moves].join(" ");
 }
 
 const IN_MOTION = {

@@ -16,7 +16,7 @@ from dreamvideo.recipe import parameters, presets
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-COMMANDS = ("resume", "measure", "curves", "layers", "sweep", "presets", "--batch")
+COMMANDS = ("studio", "resume", "measure", "curves", "layers", "sweep", "presets", "--batch")
 WITHOUT_HELP = ("show", "--version")
 
 

@@ -103,7 +103,7 @@ def test_a_change_is_dreamed_undone_and_taken_from_a_look(studio: Server) -> Non
         assert page.locator("[data-redo]").is_disabled()
         page.locator('[data-reset="finish.palette"]').click()
         studio_page.expect(page.locator('[data-choice="finish.palette"]')).to_have_value("source")
-        studio_page.expect(page.locator('[data-look="breathe"] img')).to_be_visible()  # it is dreamed, too
+        studio_page.expect(page.locator('[data-look="carved"] img')).to_be_visible()  # it is dreamed, too
 
 
 @needs_browser

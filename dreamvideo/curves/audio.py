@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import DreamError, SourceError
 from ..media import ffmpeg
 from ..media.probe import song_codec
-from .audio_cache import cache_file, read_cache, write_cache
+from .audio_cache import being_analysed, cache_file, read_cache, write_cache
 from .timeline import BEATS_PER_BAR, Sound
 
 RATE, HOP, WINDOW = 22_050, 128, 2048  # samples: per second, between two points, and in the window around each
@@ -41,12 +41,14 @@ def analyse(
         SourceError: the file has no sound that can be decoded.
         DreamError: librosa is not installed.
     """
-    file = cache_file(audio_cache, path, start, length) if audio_cache else None
-    if file and (sound := read_cache(file)):
-        return sound
-    sound = analyse_samples(decode(path, start, length))
-    if file:
-        write_cache(file, sound)
+    if audio_cache is None:
+        return analyse_samples(decode(path, start, length))
+    file = cache_file(audio_cache, path, start, length)
+    with being_analysed(file):
+        sound = read_cache(file)
+        if sound is None:
+            sound = analyse_samples(decode(path, start, length))
+            write_cache(file, sound)
     return sound
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import os
+import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 from ..errors import SinkError, SourceError
 from ..media.atomic import write_file
@@ -43,6 +47,17 @@ def cache_file(folder: Path, path: str, start: Fraction, length: Fraction | None
     except OSError as error:
         raise SourceError(f"{path} cannot be read ({error.strerror}): check its name and permissions") from error
     return folder / f"{Path(path).stem}-{digest.hexdigest()[:12]}.sound.npz"
+
+
+@contextlib.contextmanager
+def being_analysed(file: Path) -> Iterator[None]:
+    """Wait until no other process analyses for a file of the cache, and keep others waiting meanwhile.
+
+    The lock lies among the machine's temporary files, so that none is left beside a user's recipe.
+    """
+    name = hashlib.sha256(os.fsencode(file.absolute())).hexdigest()[:24]
+    with FileLock(Path(tempfile.gettempdir()) / f"dreamvideo-{name}.lock"):
+        yield
 
 
 def read_cache(file: Path) -> Sound | None:

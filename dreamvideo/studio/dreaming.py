@@ -20,7 +20,7 @@ from . import recipes
 from .files import Files, safe_name
 from .footage import Footage
 from .pages import Pages
-from .plots import film_of
+from .plots import Plots
 from .previews import Previews
 from .requests import client_of, format_of, read_json, whole_number
 
@@ -53,7 +53,7 @@ class Dreaming:
         self._folder, self._footage, self._outputs, self._previews, self._pages = (
             folder, footage, outputs, previews, pages,
         )  # fmt: skip
-        self._audio_cache, self._scratch = audio_cache, scratch
+        self._plots, self._scratch = Plots(audio_cache), scratch
         self._films: dict[str, Path] = {}
         self._numbers = itertools.count(1)
         self.routes = [
@@ -87,7 +87,7 @@ class Dreaming:
             source = await asyncio.to_thread(self._footage.source, known)
             answer["command"] = self._command(source.path, recipe, wanted)
             try:
-                film, notices = await asyncio.to_thread(film_of, source.path, recipe, self._audio_cache)
+                film, notices = await asyncio.to_thread(self._plots.film, source.path, recipe)
                 answer |= {"film": film, "notices": notices}
             except DreamError as error:
                 answer["error"] = str(error)

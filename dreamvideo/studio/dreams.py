@@ -6,13 +6,14 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..curves.animate import Animation, needs_analysis
+from ..curves.animate import Animation
 from ..errors import SourceError
 from ..finish import mask
 from ..jobs.moment import Moment
@@ -30,10 +31,12 @@ from ..video.engine import Engine
 from ..video.frame_objective import FrameObjective
 from ..video.process_settings import configure_process
 from ..video.render import render
+from .caches import Cache, changed, extent_key, film_or_still
 from .sizes import at_size, fitting, hurried, level_sizes, resized, with_detail, with_fewer_octaves
 
 LARGEST = 1_150_000  # px of a still, unless its full size is asked for: 1280x720, and a bit
 STRETCH_SIDE = 216  # px, short side of a stretch
+SETUPS = 8  # films that are set up, by what their length and timeline depend on
 CELL_SIDE = 150  # px, short side of a small picture that shows a look
 KEPT_BYTES = 200_000_000  # of frames that are kept for the next dream
 Picture = NDArray[np.uint8]
@@ -93,7 +96,8 @@ class Dreams:
         self._audio_cache, self._cancelled = audio_cache, cancelled
         self._stack = ExitStack()
         self._opened: tuple[object, Source] | None = None
-        self._setup: tuple[object, Setup] | None = None
+        self._setups = Cache[Setup](SETUPS)
+        self._begins = Cache[Fraction](SETUPS)
         self._engines: dict[str, tuple[object, Engine]] = {}
         self._frames: tuple[object, list[Frame]] | None = None
         self._cell: tuple[object, Frame] | None = None
@@ -190,14 +194,9 @@ class Dreams:
         """Set the whole film up; what its music says is kept as long as the music stays."""
         recipe = wanted.recipe.set("camera.loop=false")
         opened = self._open(wanted)
-        key = (wanted.source, recipe.clip, recipe.music, recipe.camera, recipe.dream.ascent, needs_analysis(recipe))
-        if self._setup is None or self._setup[0] != key:
-            is_film = opened.info.kind != "still" or bool(
-                recipe.clip.seconds or recipe.music.music or recipe.camera.then_zoom
-            )
-            output = "film.mp4" if is_film else "still.png"
-            self._setup = key, set_up(opened.info, recipe, output, self._audio_cache)
-        setup = self._setup[1]
+        key = extent_key(wanted.source, recipe), recipe.dream.ascent
+        output = film_or_still(opened.info, recipe)
+        setup = self._setups.get(key, lambda: set_up(opened.info, recipe, output, self._audio_cache))
         moves = opened.info.kind != "still"
         mask.check_mask(recipe.finish, moves, recipe.temporal.flow != "none")
         return replace(setup, recipe=replace(recipe, camera=setup.recipe.camera, clip=setup.recipe.clip))
@@ -205,7 +204,7 @@ class Dreams:
     def _open(self, wanted: Wanted) -> Source:
         """Open the source at the size of the film, or take the one that is open."""
         selection = replace(selection_of(wanted.recipe.clip), square=True)
-        key = wanted.source, selection, _changed(wanted.source)
+        key = wanted.source, selection, changed(wanted.source)
         if self._opened is None or self._opened[0] != key:
             self._stack.close()
             self._frames = None
@@ -216,8 +215,7 @@ class Dreams:
         """Return the number of the frame in the film that is made."""
         source, index = self._open(wanted).info, wanted.frame
         if source.cut and source.kind == "film":  # the part that is rendered begins later than the source
-            with open_source(wanted.source) as whole:
-                begins = whole.info.start + whole.info.delay
+            begins = self._begins.get((wanted.source, changed(wanted.source)), lambda: _begin_of(wanted.source))
             index -= round((source.start + source.delay - begins) * source.rate)
         if not 0 <= index < setup.info.count:
             raise SourceError("this frame is not part of the render: move to another, or change its start and end")
@@ -284,7 +282,7 @@ def _without_time(recipe: Recipe) -> Recipe:
     return replace(recipe, camera=Recipe().camera, finish=finish)
 
 
-def _changed(source: str) -> float:
-    """Return when a source was last changed, so that it is opened anew then."""
-    path = Path(source)
-    return path.stat().st_mtime if path.exists() else 0.0
+def _begin_of(source: str) -> Fraction:
+    """Return the time of a source's first frame in its file, s."""
+    with open_source(source) as whole:
+        return whole.info.start + whole.info.delay

@@ -9,6 +9,9 @@ const KEPT = ["clip", "music", "encoding"]; // sections that another look leaves
 const HEARD = /\b(beat|bar|onset|rms|bass|mid|treble)\b/;
 let request = 0;
 
+/** Return why a look is not dreamed before it is taken: weights would be downloaded, or music listened to. */
+const missing = (look) =>
+  !look.builtIn ? "another network" : follows(look.recipe) && !valueOf("music.music") ? "moves with music" : "";
 const follows = (recipe) => HEARD.test(JSON.stringify(recipe));
 
 /** Return the recipe with another look. */
@@ -37,8 +40,8 @@ export function dreamLooks() {
   const { looks, source, frame } = state;
   request += 1;
   if (looks.tab === "presets") {
-    const builtIn = state.boot.looks.filter((look) => look.builtIn); // for others, weights would be downloaded
-    const cells = Object.fromEntries(builtIn.map((look) => [look.name, withLook(look)]));
+    const shown = state.boot.looks.filter((look) => !missing(look));
+    const cells = Object.fromEntries(shown.map((look) => [look.name, withLook(look)]));
     update({ looks: { ...looks, errors: {} } });
     attempt(() => post("cells", { source: source.id, frame, recipe: {}, cells, request: `presets ${request}` }));
   } else if (!looks.layers.length || looks.model !== valueOf("network.model")) {
@@ -77,7 +80,7 @@ export function lookStrip() {
   const isPresets = looks.tab === "presets";
   const entries = isPresets
     ? state.boot.looks.map((look) => ({
-        name: look.name, about: look.purpose, other: !look.builtIn, picture: looks.pictures[look.name], taken: preset === look.name,
+        name: look.name, about: look.purpose, other: missing(look), picture: looks.pictures[look.name], taken: preset === look.name,
         use: () => take(look),
       }))
     : looks.layers.map((name) => ({
@@ -101,7 +104,7 @@ export function lookStrip() {
                 ${one.picture
                   ? html`<img alt="" src=${address(`picture/${one.picture}`)} />`
                   : one.other
-                    ? html`<span class="none">another network</span>`
+                    ? html`<span class="none">${one.other}</span>`
                     : looks.errors[one.name]
                     ? html`<span class="none" title=${looks.errors[one.name]}>not here</span>`
                     : html`<span class="none pulse"></span>`}

@@ -145,7 +145,10 @@ function take(message) {
     },
     analysis: (told) => {
       if (told.source === state.source?.id) update({ analysis: { ...state.analysis, ...told } });
-      if (told.beats) check();
+      if (told.beats) {
+        check();
+        dreamLooks();
+      }
     },
     closing: () => update({ lost: true }),
   };

@@ -120,7 +120,7 @@ export async function openSource(id, frame = 0, quietly = false) {
     return;
   }
   update({
-    source: opened, view: "dream", frame, analysis: {}, stretch: null, output: { ...state.output, name: stem(opened.name) },
+    source: opened, view: quietly ? state.view : "dream", frame, analysis: {}, stretch: null, output: { ...state.output, name: stem(opened.name) },
     looks: { ...state.looks, pictures: {}, layerPictures: {}, errors: {} },
     still: { picture: "", level: -1, levels: 0, done: 0, total: 0, error: "", notices: [], busy: false },
   });

@@ -69,7 +69,7 @@ def test_every_frame_that_is_scrubbed_to_is_the_one_that_is_shown(studio: Server
             go_to(page, wanted)
             assert number(pixels_of(page, "[data-before]")) == wanted
         page.locator("[data-timeline]").press("ArrowRight")
-        assert page.locator("[data-before]").get_attribute("alt") == "Frame 12 before"
+        studio_page.expect(page.locator("[data-before]")).to_have_attribute("alt", "Frame 12 before")
         box = page.locator("[data-timeline]").bounding_box()
         assert box
         page.mouse.click(box["x"] + box["width"] * 40.5 / FRAMES, box["y"] + 20)
@@ -158,7 +158,7 @@ def test_a_film_is_rendered_watched_interrupted_and_played(footage: Path, tmp_pa
     server = Server(tmp_path / "dreams", footage / "numbers.mp4")
     try:
         with chromium() as browser:
-            page = opened(browser, server)
+            page = opened(browser, server, permissions=["clipboard-read", "clipboard-write"])
             dreamed(page)
             page.locator("[data-render]").click()
             studio_page.expect(page.locator("[data-estimate]")).to_contain_text("memory")
@@ -169,7 +169,8 @@ def test_a_film_is_rendered_watched_interrupted_and_played(footage: Path, tmp_pa
             studio_page.expect(page.locator("[data-command]")).to_contain_text("dreams/_b_x.mp4")
             page.locator("[data-name]").fill("first")
             studio_page.expect(page.locator("[data-command]")).to_contain_text("first.mp4")
-            command = shlex.split(page.locator("[data-command]").inner_text())
+            page.locator("[data-copy-command]").click()
+            command = shlex.split(page.evaluate("() => navigator.clipboard.readText()"))
             page.locator("[data-add-render]").click()
             studio_page.expect(page.locator("[data-progress]")).to_contain_text(re.compile(r"[1-9]\d? of 60"))
             page.reload()

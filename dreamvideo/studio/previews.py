@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import multiprocessing
 import threading
@@ -61,14 +62,6 @@ class Previews:
     def start(self) -> None:
         """Start the process, and let it load the network; from the event loop that it is to report to."""
         self._loop = asyncio.get_running_loop()
-        context = multiprocessing.get_context("spawn")
-        self._cancelled: c_longlong = context.RawValue(c_longlong, 0)
-        self._connection, theirs = context.Pipe()
-        arguments = (theirs, self._cancelled, str(self._audio_cache))
-        self._process = context.Process(target=run, args=arguments, daemon=True, name="dreamvideo previews")
-        self._process.start()
-        theirs.close()
-        threading.Thread(target=self._listen, args=(self._connection,), daemon=True).start()
         self.submit("warm", "", lambda answer: None)
 
     def stop(self) -> None:
@@ -77,6 +70,17 @@ class Previews:
             connection, self._connection = self._connection, None
             connection.close()
             self._process.terminate()
+
+    def _start_process(self) -> Connection:
+        context = multiprocessing.get_context("spawn")
+        self._cancelled: c_longlong = context.RawValue(c_longlong, 0)
+        ours, theirs = context.Pipe()
+        arguments = (theirs, self._cancelled, str(self._audio_cache))
+        self._process = context.Process(target=run, args=arguments, daemon=True, name="dreamvideo previews")
+        self._process.start()
+        theirs.close()
+        threading.Thread(target=self._listen, args=(ours,), daemon=True).start()
+        return ours
 
     def submit(self, kind: str, client: str, listener: Listener, **task: Any) -> int:
         """Queue a task, and end what it replaces; return its number.
@@ -111,20 +115,23 @@ class Previews:
             self._current = replace(now, listener=lambda answer: None)
 
     def _begin(self) -> None:
-        if self._current is None and self._waiting and self._connection is not None:
+        """Give the process the next task; it is started if it does not run."""
+        if self._current is None and self._waiting:
+            self._connection = self._connection or self._start_process()
             self._current = min(self._waiting, key=lambda one: (FIRST[one.task.kind], one.task.number))
             self._waiting.remove(self._current)
-            self._connection.send(self._current.task)
+            with contextlib.suppress(OSError):  # it has just died, which is noticed by `_listen`
+                self._connection.send(self._current.task)
 
     def _listen(self, connection: Connection) -> None:
         """Pass answers on to the event loop, on a thread of its own."""
-        try:
-            while True:
-                answer = connection.recv()
-                self._loop.call_soon_threadsafe(self._take, answer)
-        except (EOFError, OSError, RuntimeError):  # the process has ended, or the event loop
-            if self._connection is not None and not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._restart)
+        with contextlib.suppress(RuntimeError):  # the event loop has ended
+            try:
+                while True:
+                    answer = connection.recv()
+                    self._loop.call_soon_threadsafe(self._take, answer)
+            except (EOFError, OSError):
+                self._loop.call_soon_threadsafe(self._lose, connection)
 
     def _take(self, answer: Answer) -> None:
         now = self._current
@@ -135,11 +142,13 @@ class Previews:
             self._current = None
             self._begin()
 
-    def _restart(self) -> None:
-        """Start the process anew after it has died, as where memory ran out."""
+    def _lose(self, connection: Connection) -> None:
+        """Go on after the process has died, as where memory ran out: what it was at is given up."""
+        if self._connection is not connection:  # it was stopped
+            return
+        self._connection = None
         now, self._current = self._current, None
         if now is not None:
             gone = "the preview was ended by the system, perhaps for want of memory: take a smaller size"
             now.listener(Answer(now.task.number, True, gone))
-        if self._connection is not None:
-            self.start()
+        self._begin()

@@ -11,6 +11,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from ..recipe import Recipe
+from ..recipe.command_line import command_line
+from .caches import Cache
 from .dreaming import Dreaming
 from .files import Files
 from .footage import Footage
@@ -19,6 +22,7 @@ from .renders import DONE, Render, Renders
 from .requests import client_of, format_of, read_json
 
 NOTICES = 4  # of a render that are shown
+COMMANDS = 300  # of renders that are kept: they are asked for every second
 
 
 class Rendering:
@@ -37,6 +41,7 @@ class Rendering:
     ):
         self._folder, self._renders, self._footage, self._dreaming = folder, renders, footage, dreaming
         self._outputs, self._gallery = outputs, Gallery(folder, outputs, scratch)
+        self._commands = Cache[str](COMMANDS)
         self.routes = [
             Route("/api/renders", self.add, methods=["POST"]),
             Route("/api/renders/{number}/newest", self.newest, methods=["GET"]),
@@ -83,8 +88,15 @@ class Rendering:
             "state": state, "error": render.error, "done": status.get("done", 0), "total": status.get("total", 0),
             "phase": status.get("phase", ""), "each": round(status.get("each", 0), 3),
             "notices": status.get("notices", [])[-NOTICES:], "newest": newest.stat().st_mtime if newest.exists() else 0,
-            "id": self._outputs.add(Path(render.output)) if state == DONE else "",
+            "id": self._outputs.add(Path(render.output)) if state == DONE else "", "command": self._command(render),
         }  # fmt: skip
+
+    def _command(self, render: Render) -> str:
+        """Return the command that makes the same."""
+        return self._commands.get(
+            (render.output, render.recipe),
+            lambda: command_line(render.source, render.output, Recipe.from_toml(render.recipe)),
+        )
 
     async def newest(self, request: Request) -> Response:
         """Return the newest frame of a render."""
@@ -99,8 +111,13 @@ class Rendering:
         return JSONResponse(await asyncio.to_thread(self._gallery_listing))
 
     def _gallery_listing(self) -> list[dict[str, Any]]:
-        made_of = {self._outputs.add(Path(one.output)): one.source for one in self._renders.all() if one.state == DONE}
-        return [one | {"source": self._footage.id_of(made_of.get(one["id"], ""))} for one in self._gallery.listing()]
+        made_by = {self._outputs.add(Path(one.output)): one for one in self._renders.all() if one.state == DONE}
+        shown = self._gallery.listing()
+        for one in shown:
+            render = made_by.get(one["id"])
+            one["source"] = self._footage.id_of(render.source) if render else ""
+            one["command"] = self._command(render) if render else ""
+        return shown
 
     async def media(self, request: Request) -> Response:
         """Return something that was rendered: as the browser can show it, or as it is."""

@@ -85,11 +85,19 @@ def serve(
     if not is_local:
         say("other machines can open it, too: whoever has this address can use your files and this machine")
     if browser:
-        webbrowser.open(address)
+        _open_browser(address)
     asyncio.run(server.serve(sockets=[listening]))
     if stopped := studio.renders.stop_all():
         what = "a render is" if stopped == 1 else f"{stopped} renders are"
         say(f"{what} saved after this frame, and goes on when the studio is started again")
+
+
+def _open_browser(address: str) -> None:
+    """Open a page in the browser; not in one that would take the terminal, nor where there is none."""
+    with contextlib.suppress(webbrowser.Error):
+        found = webbrowser.get()
+        if type(found) is not webbrowser.GenericBrowser:
+            found.open(address)
 
 
 def token_of(folder: Path) -> str:

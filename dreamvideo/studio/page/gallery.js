@@ -1,6 +1,7 @@
 // The gallery: what was rendered, played in place, with its recipe; two side by side.
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
+import { copy } from "./render_dialog.js";
 import { address, get } from "./server.js";
 import { openRecipe, openSource } from "./source.js";
 import { attempt, state, update } from "./store.js";
@@ -74,6 +75,9 @@ function card(one) {
         <button aria-pressed=${state.compared.includes(one.id)} @click=${() => compare(one)} data-compare>
           ${state.compared.length && !state.compared.includes(one.id) ? "Compare" : "Large"}
         </button>
+        ${one.command
+          ? html`<button class="quiet" @click=${() => copy(one.command, "command")} data-copy-command>Copy as command</button>`
+          : nothing}
         ${one.kind === "frames" ? nothing : html`<a class="button" href=${address(`media/${one.id}`, { download: 1 })} download>Save a copy</a>`}
       </div>
     </article>

@@ -2,6 +2,7 @@
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import * as gallery from "./gallery.js";
+import { copy } from "./render_dialog.js";
 import { address, post } from "./server.js";
 import { attempt, duration, say, state, update } from "./store.js";
 
@@ -60,6 +61,7 @@ function card(render) {
           ${now === "done"
             ? html`<button class="primary" @click=${() => gallery.play(render.id)} data-show>Play</button>`
             : nothing}
+          <button class="quiet" @click=${() => copy(render.command, "command")} data-copy-command>Copy as command</button>
           <button class="quiet" @click=${() => forget(render)} data-cancel>${now === "done" ? "Remove from this list" : "Cancel"}</button>
         </div>
       </div>

@@ -117,6 +117,7 @@ class Rendering:
             render = made_by.get(one["id"])
             one["source"] = self._footage.id_of(render.source) if render else ""
             one["command"] = self._command(render) if render else ""
+            one["render"] = render.number if render else ""
         return shown
 
     async def media(self, request: Request) -> Response:

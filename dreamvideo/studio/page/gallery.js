@@ -43,7 +43,7 @@ function medium(one, large = false) {
   const source = address(`media/${one.id}`);
   const moves = one.kind === "film" && !/\.(webp|gif)$/i.test(one.name);
   if (moves || one.kind === "frames")
-    return html`<video controls loop ?autoplay=${large} preload=${large || one.plays ? "metadata" : "none"} src=${source} data-film=${one.name}></video>`;
+    return html`<video controls loop ?autoplay=${large} preload=${large || one.plays ? "metadata" : "none"} poster=${one.plays || !one.render ? nothing : address(`renders/${one.render}/newest`)} src=${source} data-film=${one.name}></video>`;
   return html`<img loading="lazy" alt=${one.name} src=${source} data-film=${one.name} />`;
 }
 

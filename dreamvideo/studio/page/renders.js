@@ -14,7 +14,9 @@ export function takeWatch(told) {
 }
 
 export function view() {
-  const shown = [...state.renders].reverse();
+  const place = (render) => ["at work", "pausing", "waiting", "paused", "failed", "done"].indexOf(render.state);
+  const age = (render) => (render.state === "done" ? -1 : 1) * Number(render.number); // what waits comes in its turn
+  const shown = [...state.renders].sort((a, b) => place(a) - place(b) || age(a) - age(b));
   if (!shown.length)
     return html`<section class="empty"><div class="drop"><h1>Nothing is being rendered</h1>
       <p>Choose a look, and press Render. Renders go on when this page is closed.</p></div></section>`;

@@ -28,6 +28,7 @@ from dreamvideo.media.readers.source import open_source
 from dreamvideo.networks.embedded import VARIANTS
 from dreamvideo.recipe import parameters
 from dreamvideo.studio import recipes
+from dreamvideo.studio.dreams import Dreams, Wanted
 from dreamvideo.studio.files import Files, safe_name
 from dreamvideo.studio.sizes import level_sizes, with_detail
 
@@ -503,6 +504,26 @@ def test_a_frame_is_dreamed_at_sizes_of_its_octaves() -> None:
     assert level_sizes(854, 480, 1.4, None) == [(311, 175), (436, 245), (854, 480)]
     assert level_sizes(120, 80, 1.4, None) == [(120, 80)]
     assert max(w * h for w, h in level_sizes(7680, 4320, 1.4, 1_150_000)) <= 1_150_000
+
+
+def test_another_finish_is_shown_at_once_and_looks_as_if_dreamed_by_it(footage: Path, tmp_path: Path) -> None:
+    plain = Recipe().merge({"dream": {"iterations": 2}})
+    ember = plain.merge({"finish": {"palette": "ember", "color": 0.5, "blend": "screen"}})
+
+    def last(dreams: Dreams, recipe: Recipe) -> tuple[int, np.ndarray]:
+        shown = [one for one in dreams.still(Wanted(str(footage / "numbers.mp4"), 37, recipe))]
+        picture = shown[-1].picture
+        assert picture is not None
+        return len(shown), picture
+
+    dreams = Dreams(tmp_path, lambda: False)
+    assert last(dreams, plain)[0] > 1
+    steps, quick = last(dreams, ember)
+    assert steps == 1
+    steps, anew = last(Dreams(tmp_path, lambda: False), ember)
+    assert steps > 1
+    assert np.array_equal(quick, anew)
+    assert last(dreams, ember.merge({"dream": {"step": 0.02}}))[0] > 1  # that has to be dreamed
 
 
 def test_a_coarse_dream_lies_over_the_detail_of_its_frame() -> None:

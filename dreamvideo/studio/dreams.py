@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..curves.animate import Animation
 from ..errors import SourceError
 from ..finish import mask
+from ..finish.composite import composite
+from ..finish.mask import has_mask
 from ..jobs.moment import Moment
 from ..jobs.setup import Setup, set_up
 from ..jobs.timelines import selection_of
@@ -24,7 +27,7 @@ from ..media.readers.frame import Frame, Source
 from ..media.readers.source import open_source
 from ..media.tensors import quantise
 from ..media.writers.sink import open_sink
-from ..recipe import Recipe
+from ..recipe import Finish, Recipe
 from ..sheets.cells import network_key
 from ..video import camera
 from ..video.engine import Engine
@@ -84,6 +87,20 @@ class Shown:
     notices: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Layer:
+    """A frame's dream that can be finished in another way without being dreamed again.
+
+    Attributes:
+        made_by: all that it depends on.
+        image, layer: what was dreamed on, and the dream layer, (3, H, W) each.
+    """
+
+    made_by: object
+    image: Tensor
+    layer: Tensor
+
+
 class Dreams:
     """Dreams moments of films, one after the other.
 
@@ -101,6 +118,7 @@ class Dreams:
         self._engines: dict[str, tuple[object, Engine]] = {}
         self._frames: tuple[object, list[Frame]] | None = None
         self._cell: tuple[object, Frame] | None = None
+        self._layer: _Layer | None = None
 
     def warm(self) -> None:
         """Load the usual network, and dream a little, so that the first picture is there sooner."""
@@ -109,7 +127,7 @@ class Dreams:
             pass
 
     def still(self, wanted: Wanted, full_size: bool = False) -> Iterator[Shown]:
-        """Dream a frame as it will look in the film: coarse first, then finer.
+        """Dream a frame as it will look in the film: coarse first, then finer; at once where only its finish changes.
 
         Args:
             wanted: the frame.
@@ -128,6 +146,12 @@ class Dreams:
         frames = self._read(wanted, setup, moment, sizes[-1])
         keeps_detail = setup.source_frames == info.count and camera.is_still(recipe)
         notices = (*info.notices, *setup.notices)
+        made_by = (self._opened and self._opened[0], moment, sizes[-1], _without_finish(recipe))
+        keeps_layer = keeps_detail and not has_mask(recipe.finish)
+        if keeps_layer and self._layer is not None and self._layer.made_by == made_by:
+            picture = self._finished(self._layer, recipe, setup, moment)
+            yield Shown(0, 1, 1, 1, picture, sizes[-1], (info.width, info.height), notices)
+            return
         for level, size in enumerate(sizes):
             shown = Shown(level, len(sizes), 0, moment.dreamed, None, size, (info.width, info.height), notices)
             yield shown
@@ -136,11 +160,14 @@ class Dreams:
             if is_coarse := keeps_detail and level + 1 < len(sizes):  # alone: its past is not worth the wait
                 there, over = hurried(there), frames[-1:]
             shown = replace(shown, total=1 if is_coarse else moment.dreamed)
-            pictures = self._dream([resized(frame, size) for frame in over], setup, there, moment)
-            picture: Picture | None = None
-            for done, picture in enumerate(pictures, 1):  # noqa: B007 - the last one is shown
-                yield replace(shown, done=done)
-            assert picture is not None
+            engine = self._engine_for(there, setup)
+            smaller = [resized(frame, size) for frame in over]
+            with closing(render(iter(smaller), engine, shots=moment.thinned(engine.shots))) as dreamed:
+                for done, (dream, state) in enumerate(dreamed, 1):  # noqa: B007 - the last one is shown
+                    yield replace(shown, done=done)
+            picture = _pixels(dream)
+            if keeps_layer and level + 1 == len(sizes):
+                self._layer = _Layer(made_by, engine.image(smaller[-1]), state.layer)
             if is_coarse:
                 picture = with_detail(picture, to_8bit(frames[-1].pixels))
             yield replace(shown, done=shown.total, picture=picture, notices=(*notices, *self._notices()))
@@ -187,8 +214,13 @@ class Dreams:
         frame = self._cell[1]
         engine = self._engine_for(hurried(at_size(setup.recipe, setup.info, size)), setup, "cells")
         with closing(render([replace(frame, feedback=False)], engine)) as pictures:
-            pixels: Any = quantise(next(pictures)[0], 8)
-        return pixels
+            return _pixels(next(pictures)[0])
+
+    def _finished(self, kept: _Layer, recipe: Recipe, setup: Setup, moment: Moment) -> Picture:
+        """Return the picture of a dream that is kept, finished by a recipe."""
+        engine = self._engine_for(recipe, setup)
+        finish = engine.animation.at(moment.index).finish
+        return _pixels(composite(kept.image, kept.layer, finish, palette=engine.palette))
 
     def _set_up(self, wanted: Wanted) -> Setup:
         """Set the whole film up; what its music says is kept as long as the music stays."""
@@ -243,13 +275,6 @@ class Dreams:
         if not count:
             raise SourceError(f"no frame of {wanted.source} can be decoded there: is it complete?")
 
-    def _dream(self, frames: list[Frame], setup: Setup, recipe: Recipe, moment: Moment) -> Iterator[Picture]:
-        engine = self._engine_for(recipe, setup)
-        with closing(render(iter(frames), engine, shots=moment.thinned(engine.shots))) as pictures:
-            for picture, _ in pictures:
-                pixels: Any = quantise(picture, 8)
-                yield pixels
-
     def _engine_for(self, recipe: Recipe, setup: Setup, purpose: str = "film") -> Engine:
         """Return the engine with this recipe; the network is loaded only if it is another, or needs other layers."""
         animation = Animation(recipe, setup.timeline)
@@ -274,6 +299,16 @@ class Dreams:
         notices = tuple(waiting)
         waiting.clear()
         return notices
+
+
+def _pixels(picture: Tensor) -> Picture:
+    pixels: Any = quantise(picture, 8)
+    return pixels
+
+
+def _without_finish(recipe: Recipe) -> Recipe:
+    """Return the recipe with all that decides what is dreamed; the ascent's effort follows the strength."""
+    return replace(recipe, finish=Finish(strength=recipe.finish.strength))
 
 
 def _without_time(recipe: Recipe) -> Recipe:

@@ -360,6 +360,22 @@ def test_no_name_leads_out_of_the_folders_that_were_opened(footage: Path, tmp_pa
             assert "drop it on the page" in answer["error"]
 
 
+def test_a_request_that_is_overtaken_does_not_replace_the_newer(studio: Server) -> None:
+    film = next(one["id"] for one in studio.ask("/api/files")[1] if one["name"] == "numbers.mp4")
+    address = f"http://127.0.0.1:{studio.port}/api/events?client=overtaken&token={studio.token}"
+    with urllib.request.urlopen(address, timeout=60) as events:
+        for number in (2, 1):
+            asked = {"source": film, "client": "overtaken", "request": number, "recipe": {"dream": {"iterations": 1}}}
+            assert studio.ask("/api/still", asked)[0] == 200
+        told: dict[str, object] = {}
+        while not told.get("ended"):
+            line = events.readline().decode()
+            told = json.loads(line.removeprefix("data: ")) if line.startswith("data: ") else told
+            assert told.get("request") in (None, 2)
+        assert told["request"] == 2
+        assert not told["error"]
+
+
 def test_odd_requests_are_answered_in_one_line(studio: Server) -> None:
     film = next(one["id"] for one in studio.ask("/api/files")[1] if one["name"] == "numbers.mp4")
     odd: list[object] = [

@@ -95,7 +95,7 @@ class Studio:
 
     def _leave(self, client: str) -> None:
         """End what is done for a page that has gone."""
-        self.previews.replace("leave", client)
+        self.dreaming.leave(client)
         self.footage.leave(client)
 
     async def state(self, request: Request) -> Response:

@@ -55,6 +55,7 @@ class Dreaming:
         )  # fmt: skip
         self._plots, self._scratch = Plots(audio_cache), scratch
         self._films: dict[str, Path] = {}
+        self._newest: dict[str, int] = {}  # number of each page's newest still or stretch
         self._numbers = itertools.count(1)
         self.routes = [
             Route("/api/check", self.check, methods=["POST"]),
@@ -109,6 +110,8 @@ class Dreaming:
     async def still(self, request: Request) -> Response:
         """Dream a frame; its pictures are told as they come, coarse first."""
         wanted, client, task = await self._task(request)
+        if self._is_overtaken(wanted, client):
+            return JSONResponse({})
         listener = self._pages.listener(client, "still", wanted.get("request"))
         options = {"full_size": bool(wanted.get("fullSize"))}
         self._previews.submit("still", client, listener, **task, options=options)
@@ -120,8 +123,23 @@ class Dreaming:
         seconds = wanted.get("seconds", 2)
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= LONGEST:
             raise RecipeError(f"a stretch lasts up to {LONGEST:g} s")
+        if self._is_overtaken(wanted, client):
+            return JSONResponse({})
         self._dream_film("stretch", client, wanted.get("request"), {"seconds": seconds}, **task)
         return JSONResponse({})
+
+    def _is_overtaken(self, wanted: dict[str, Any], client: str) -> bool:
+        """Tell whether a newer request of the same page has come in before this one, as they may on two connections."""
+        number = whole_number(wanted, "request")
+        if number < self._newest.get(client, 0):
+            return True
+        self._newest[client] = number
+        return False
+
+    def leave(self, client: str) -> None:
+        """Forget a page that has gone, and end what is dreamed for it."""
+        self._newest.pop(client, None)
+        self._previews.replace("leave", client)
 
     def watch(self, client: str, work: Path, number: str) -> None:
         """Make a film of what is there of a render so far, and tell a page of it."""

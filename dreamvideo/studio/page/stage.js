@@ -37,7 +37,7 @@ export function takeStill(told) {
   else if (told.ended) still.busy = false;
   else Object.assign(still, { level: told.level, levels: told.levels, done: told.done, total: told.total });
   if (told.notices) still.notices = told.notices;
-  if (told.picture) Object.assign(still, { picture: told.picture, shownLevel: told.level, size: told.size, full: told.full });
+  if (told.picture) Object.assign(still, { picture: told.picture, size: told.size, full: told.full });
   update({ still });
 }
 
@@ -59,7 +59,8 @@ export function takeStretch(told) {
 }
 
 export function stage() {
-  const { source, still, stretch } = state;
+  const { source, still, stretch, checked } = state;
+  const notices = [...new Set([...(still.notices ?? []), ...(checked.notices ?? [])])];
   const shape = `${source.width} / ${source.height}`;
   return html`
     <section class="stage" aria-label="The frame, before and after">
@@ -72,6 +73,7 @@ export function stage() {
           ${state.painting ? paintTools() : stageTools()}
         </div>
       </div>
+      ${notices.map((one) => html`<p class="hint" data-notice>${one}</p>`)}
     </section>
   `;
 }
@@ -292,8 +294,8 @@ async function takeMask() {
   edit({ ...state.recipe, finish });
 }
 
-/** Move to a frame, and dream it once the scrubbing rests. */
 let resting = 0;
+/** Move to a frame, and dream it once the scrubbing rests. */
 export function goTo(frame, atOnce = false) {
   const next = Math.min(Math.max(Math.round(frame), 0), timeline().count - 1);
   if (next === state.frame && !atOnce) return;

@@ -365,7 +365,13 @@ def test_a_request_that_is_overtaken_does_not_replace_the_newer(studio: Server) 
     address = f"http://127.0.0.1:{studio.port}/api/events?client=overtaken&token={studio.token}"
     with urllib.request.urlopen(address, timeout=60) as events:
         for number in (2, 1):
-            asked = {"source": film, "client": "overtaken", "request": number, "recipe": {"dream": {"iterations": 1}}}
+            asked = {
+                "source": film,
+                "client": "overtaken",
+                "request": number,
+                "order": number,
+                "recipe": {"dream": {"iterations": 1}},
+            }
             assert studio.ask("/api/still", asked)[0] == 200
         told: dict[str, object] = {}
         while not told.get("ended"):

@@ -55,7 +55,7 @@ class Dreaming:
         )  # fmt: skip
         self._plots, self._scratch = Plots(audio_cache), scratch
         self._films: dict[str, Path] = {}
-        self._newest: dict[str, int] = {}  # number of each page's newest still or stretch
+        self._newest: dict[str, dict[str, int]] = {}  # by page and kind: the order of the newest request
         self._numbers = itertools.count(1)
         self.routes = [
             Route("/api/check", self.check, methods=["POST"]),
@@ -110,7 +110,7 @@ class Dreaming:
     async def still(self, request: Request) -> Response:
         """Dream a frame; its pictures are told as they come, coarse first."""
         wanted, client, task = await self._task(request)
-        if self._is_overtaken(wanted, client):
+        if self._is_overtaken(wanted, client, "still"):
             return JSONResponse({})
         listener = self._pages.listener(client, "still", wanted.get("request"))
         options = {"full_size": bool(wanted.get("fullSize"))}
@@ -123,17 +123,17 @@ class Dreaming:
         seconds = wanted.get("seconds", 2)
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= LONGEST:
             raise RecipeError(f"a stretch lasts up to {LONGEST:g} s")
-        if self._is_overtaken(wanted, client):
+        if self._is_overtaken(wanted, client, "still"):
             return JSONResponse({})
         self._dream_film("stretch", client, wanted.get("request"), {"seconds": seconds}, **task)
         return JSONResponse({})
 
-    def _is_overtaken(self, wanted: dict[str, Any], client: str) -> bool:
+    def _is_overtaken(self, wanted: dict[str, Any], client: str, kind: str) -> bool:
         """Tell whether a newer request of the same page has come in before this one, as they may on two connections."""
-        number = whole_number(wanted, "request")
-        if number < self._newest.get(client, 0):
+        newest, number = self._newest.setdefault(client, {}), whole_number(wanted, "order")
+        if number < newest.get(kind, 0):
             return True
-        self._newest[client] = number
+        newest[kind] = number
         return False
 
     def leave(self, client: str) -> None:
@@ -171,6 +171,8 @@ class Dreaming:
         if not isinstance(cells, dict):
             raise RecipeError("the looks must be a table of recipes")
         looks = {name: recipes.read(changes, self._footage.files) for name, changes in cells.items()}
+        if self._is_overtaken(wanted, client, "cells"):
+            return JSONResponse({})
         self._previews.replace("cells", client)
         for name, look in looks.items():
             listener = self._pages.listener(client, "cell", wanted.get("request"), name=name)

@@ -43,14 +43,14 @@ export function dreamLooks() {
     const shown = state.boot.looks.filter((look) => !missing(look));
     const cells = Object.fromEntries(shown.map((look) => [look.name, withLook(look)]));
     update({ looks: { ...looks, errors: {} } });
-    attempt(() => post("cells", { source: source.id, frame, recipe: {}, cells, request: `presets ${request}` }));
+    attempt(() => post("cells", { source: source.id, frame, recipe: {}, cells, request: `presets ${request}`, order: request }));
   } else if (!looks.layers.length || looks.model !== valueOf("network.model")) {
     attempt(() => post("layers", { model: valueOf("network.model"), request }));
   } else {
     const cells = Object.fromEntries(
       looks.layers.map((layer) => [layer, { ...state.recipe, network: { ...state.recipe.network, layers: `${layer}=1` } }]),
     );
-    attempt(() => post("cells", { source: source.id, frame, recipe: {}, cells, request: `layers ${request}` }));
+    attempt(() => post("cells", { source: source.id, frame, recipe: {}, cells, request: `layers ${request}`, order: request }));
   }
 }
 

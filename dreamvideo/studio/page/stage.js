@@ -23,7 +23,7 @@ export function dreamStill({ fullSize = false } = {}) {
     lastSent = Date.now();
     const { source, frame, recipe } = state;
     try {
-      await post("still", { source: source.id, frame, recipe, request, fullSize });
+      await post("still", { source: source.id, frame, recipe, request, order: request, fullSize });
     } catch (error) {
       if (request === requests) update({ still: { ...state.still, busy: false, error: error.message } });
     }
@@ -44,7 +44,8 @@ export function takeStill(told) {
 export function dreamStretch() {
   const { source, frame, recipe } = state;
   update({ stretch: { busy: true, done: 0, total: 0, frame } });
-  attempt(() => post("stretch", { source: source.id, frame, recipe, request: ++requests, seconds: SECONDS })).then(
+  const request = ++requests;
+  attempt(() => post("stretch", { source: source.id, frame, recipe, request, order: request, seconds: SECONDS })).then(
     () => update({ still: { ...state.still, busy: false } }),
   );
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -140,15 +139,6 @@ def pixels_of(page: Page, selector: str) -> Any:
         }"""
     )
     return np.array(data, np.uint8).reshape(high, wide, 4)[..., :3]
-
-
-def is_running(pid: int) -> bool:
-    """Tell whether a process runs."""
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True
 
 
 def names(items: Sequence[dict[str, Any]]) -> list[str]:

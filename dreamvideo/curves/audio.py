@@ -44,6 +44,8 @@ def analyse(
     if audio_cache is None:
         return analyse_samples(decode(path, start, length))
     file = cache_file(audio_cache, path, start, length)
+    if sound := read_cache(file):
+        return sound
     with being_analysed(file):
         sound = read_cache(file)
         if sound is None:

@@ -55,7 +55,7 @@ def being_analysed(file: Path) -> Iterator[None]:
 
     The lock lies among the machine's temporary files, so that none is left beside a user's recipe.
     """
-    name = hashlib.sha256(os.fsencode(file.absolute())).hexdigest()[:24]
+    name = hashlib.sha256(os.fsencode(f"{Path.home()} {file.absolute()}")).hexdigest()[:24]  # each user's own
     with FileLock(Path(tempfile.gettempdir()) / f"dreamvideo-{name}.lock"):
         yield
 

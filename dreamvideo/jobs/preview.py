@@ -120,10 +120,8 @@ def _open(
         The source, the output, the frames to dream, and what saves the octaves of the last of them, if that is wanted.
     """
     octaves = _octave_saver(wanted, info, moment)
-    still, shown = (
-        replace(setup, info=as_still(info)),
-        replace(wanted.recipe, clip=_from_frame(moment.first, info, wanted.recipe.clip)),
-    )
+    still = replace(setup, info=as_still(info))
+    shown = replace(wanted.recipe, clip=_from_frame(moment.first, info, wanted.recipe.clip))
     with (
         open_source(wanted.source, selection_for(shown, wanted.output, one_picture=False)) as opened,
         side_outputs.open_outputs(wanted.output, wanted.layer_out, still, wanted.overwrite) as (sink, watch),

@@ -68,7 +68,7 @@ class SheetFrame:
         with open_source(source, selection_of(replace(clip, size=""))) as whole:
             info = whole.info
         is_film = info.kind != "still" or bool(clip.seconds or recipe.music.music)
-        setup = set_up(info, _without_motion(recipe), "film.mp4" if is_film else "still.png")
+        setup = set_up(info, without_motion(recipe), "film.mp4" if is_film else "still.png")
         first, index = (parse_time(clip.start) or Fraction(0)) + info.delay, 0
         if moment := parse_time(at):
             last = first + setup.info.count / info.rate
@@ -87,7 +87,7 @@ class SheetFrame:
         return cls(replace(frame, index=index, time=index / info.rate), setup.timeline)
 
 
-def _without_motion(recipe: Recipe) -> Recipe:
+def without_motion(recipe: Recipe) -> Recipe:
     """Return the recipe for a single frame: without camera movement, and without a mask made from motion."""
     finish = replace(recipe.finish, mask_from="none") if recipe.finish.mask_from == "motion" else recipe.finish
     return replace(recipe, camera=Recipe().camera, finish=finish)
@@ -119,7 +119,7 @@ def dream_cells(
     from ..video.render import render
 
     configure_process(recipes[0].network)
-    recipes = [_without_motion(recipe) for recipe in recipes]
+    recipes = [without_motion(recipe) for recipe in recipes]
     objectives = [_objective(recipe, shown) for recipe in recipes]
     _check_objectives(shown, recipes, objectives)
     engine: Engine | None = None

@@ -16,11 +16,11 @@ import numpy as np
 
 from ..curves import audio
 from ..curves.timeline import Sound
-from ..errors import DreamError
 from ..media.readers.selection import Selection
 from ..media.readers.source import open_source
 from ..recipe import SOURCE_MUSIC
 from ..video.shots import detect_shots
+from .problems import problem_text
 
 WAVE_POINTS = 3000
 HEARD = ("rms", "bass", "mid", "treble")  # levels that the timeline can draw
@@ -71,11 +71,8 @@ def _run(connection: Connection, source: str, music: str, audio_cache: str) -> N
     for find in (_hear, _look):
         try:
             find(connection, source, music, Path(audio_cache))
-        except DreamError as error:
-            connection.send({"notice": str(error)})
         except Exception as error:  # the page is told, and goes on without
-            connection.send({"notice": f"internal error ({error!r})"})
-    connection.send({"ended": True})
+            connection.send({"notice": problem_text(error)})
 
 
 def _end_with(connection: Connection) -> None:
@@ -111,15 +108,14 @@ def _look(connection: Connection, source: str, music: str, audio_cache: Path) ->
             if begins:
                 cuts.append(frame.index)
                 connection.send({"cuts": cuts})
-    connection.send({"cuts": cuts, "looked": True})
+    connection.send({"cuts": cuts})
 
 
 def wave(samples: Any) -> list[float]:
     """Return the largest absolute sample of each of `WAVE_POINTS` parts of equal length, in [0, 1]."""
     if not len(samples):
         return []
-    parts = np.array_split(np.abs(samples), min(WAVE_POINTS, len(samples)))
-    return [round(float(part.max()), 3) for part in parts]
+    return _thinned(np.abs(samples))
 
 
 def heard(sound: Sound) -> dict[str, Any]:

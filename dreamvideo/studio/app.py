@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import resources
@@ -16,13 +17,12 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from .. import __version__
 from ..errors import DreamError
 from ..recipe import PALETTES
 from . import recipes
 from .dreaming import Dreaming
 from .files import Files
-from .footage import Footage, scratch_folder
+from .footage import Footage
 from .formats import FORMATS
 from .pages import Pages
 from .previews import Previews
@@ -44,7 +44,7 @@ class Studio:
 
     def __init__(self, folder: Path, opened: Sequence[Path] = (), first: str = ""):
         self.folder, self._first = folder.absolute(), first
-        self._scratch = scratch_folder()
+        self._scratch = tempfile.TemporaryDirectory(prefix="dreamvideo-studio-")  # for what the browser plays
         scratch, outputs = Path(self._scratch.name), Files(self.folder)
         self.renders = Renders(self.folder / ".studio" / "renders")
         heard = self.renders.audio_cache
@@ -102,7 +102,6 @@ class Studio:
         """Return what the page begins with."""
         return JSONResponse(
             {
-                "version": __version__,
                 "folder": str(self.folder),
                 "parameters": recipes.describe(),
                 "looks": recipes.looks(),

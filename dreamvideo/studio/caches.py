@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ..curves.animate import needs_analysis
-from ..media.info import Info
 from ..recipe import Recipe
 
 T = TypeVar("T")
+STILL = "still.png"  # an output that leaves it to the recipe whether a still becomes a film
 
 
 class Cache(Generic[T]):
@@ -42,9 +42,3 @@ def extent_key(source: str, recipe: Recipe) -> Any:
 def changed(path: str) -> float:
     """Return when a file was last changed; 0 for what is no file."""
     return Path(path).stat().st_mtime if path and Path(path).exists() else 0.0
-
-
-def film_or_still(source: Info, recipe: Recipe) -> str:
-    """Return the name of an output of the kind that a recipe makes of a source: "film.mp4" or "still.png"."""
-    lasts = recipe.clip.seconds or recipe.music.music or recipe.camera.then_zoom or recipe.camera.loop
-    return "film.mp4" if source.kind != "still" or lasts else "still.png"

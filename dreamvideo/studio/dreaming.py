@@ -65,7 +65,6 @@ class Dreaming:
             Route("/api/cells", self.cells, methods=["POST"]),
             Route("/api/layers", self.layers, methods=["POST"]),
             Route("/api/estimate", self.estimate, methods=["POST"]),
-            Route("/api/cancel", self.cancel, methods=["POST"]),
             Route("/api/film/{name}", self.film, methods=["GET"]),
         ]
 
@@ -195,11 +194,6 @@ class Dreaming:
         self._previews.submit(
             "estimate", client, listener, **task, options={"output": self.output("estimate", form.suffix)}
         )
-        return JSONResponse({})
-
-    async def cancel(self, request: Request) -> Response:
-        """End what is dreamed for a page."""
-        self._previews.replace("leave", client_of(await read_json(request)))
         return JSONResponse({})
 
     async def _task(self, request: Request) -> tuple[dict[str, Any], str, dict[str, Any]]:

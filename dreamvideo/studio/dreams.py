@@ -28,14 +28,14 @@ from ..media.readers.source import open_source
 from ..media.tensors import quantise
 from ..media.writers.sink import open_sink
 from ..recipe import Finish, Recipe
-from ..sheets.cells import network_key
+from ..sheets.cells import network_key, without_motion
 from ..video import camera
 from ..video.engine import Engine
 from ..video.frame_objective import FrameObjective
 from ..video.process_settings import configure_process
 from ..video.render import render
-from .caches import Cache, changed, extent_key, film_or_still
-from .sizes import at_size, fitting, hurried, level_sizes, resized, with_detail, with_fewer_octaves
+from .caches import STILL, Cache, changed, extent_key
+from .sizes import at_size, fitting, hurried, level_sizes, resized, with_detail
 
 LARGEST = 1_150_000  # px of a still, unless its full size is asked for: 1280x720, and a bit
 STRETCH_SIDE = 216  # px, short side of a stretch
@@ -140,8 +140,7 @@ class Dreams:
         setup = self._set_up(wanted)
         recipe, info = setup.recipe, setup.info
         moment = Moment.of(self._index(wanted, setup), setup)
-        animation = Animation(recipe, setup.timeline)
-        scale = animation.at(moment.index).dream.octave_scale
+        scale = _octave_scale(setup, moment.index)
         sizes = level_sizes(info.width, info.height, scale, None if full_size else LARGEST)
         frames = self._read(wanted, setup, moment, sizes[-1])
         keeps_detail = setup.source_frames == info.count and camera.is_still(recipe)
@@ -155,8 +154,7 @@ class Dreams:
         for level, size in enumerate(sizes):
             shown = Shown(level, len(sizes), 0, moment.dreamed, None, size, (info.width, info.height), notices)
             yield shown
-            fewer = round(np.log(info.width / size[0]) / np.log(scale))
-            there, over = with_fewer_octaves(recipe, fewer), frames
+            there, over = at_size(recipe, info, size, scale), frames
             if is_coarse := keeps_detail and level + 1 < len(sizes):  # alone: its past is not worth the wait
                 there, over = hurried(there), frames[-1:]
             shown = replace(shown, total=1 if is_coarse else moment.dreamed)
@@ -190,7 +188,7 @@ class Dreams:
         film = replace(
             info, width=size[0], height=size[1], count=count, sound=(), song="", kind="sequence", alpha=False, depth=8
         )
-        engine = self._engine_for(at_size(setup.recipe, info, size), setup)
+        engine = self._engine_for(at_size(setup.recipe, info, size, _octave_scale(setup, begin.index)), setup)
         with open_sink(str(output), film, overwrite=True) as sink, closing(render(frames, engine)) as pictures:
             for index, (picture, _) in enumerate(pictures, begin.first):
                 if index >= begin.index:
@@ -204,7 +202,7 @@ class Dreams:
         Raises:
             DreamError, CancelledError: as for `still`.
         """
-        plain = replace(wanted, recipe=_without_time(wanted.recipe))
+        plain = replace(wanted, recipe=without_motion(wanted.recipe))
         setup = self._set_up(plain)
         index = self._index(plain, setup)
         size = fitting(setup.info.width, setup.info.height, CELL_SIDE)
@@ -212,7 +210,8 @@ class Dreams:
         if self._cell is None or self._cell[0] != key:
             self._cell = key, next(self._source_frames(plain, setup, index, index + 1, size))
         frame = self._cell[1]
-        engine = self._engine_for(hurried(at_size(setup.recipe, setup.info, size)), setup, "cells")
+        smaller = at_size(setup.recipe, setup.info, size, _octave_scale(setup, index))
+        engine = self._engine_for(hurried(smaller), setup, "cells")
         with closing(render([replace(frame, feedback=False)], engine)) as pictures:
             return _pixels(next(pictures)[0])
 
@@ -227,8 +226,7 @@ class Dreams:
         recipe = wanted.recipe.set("camera.loop=false")
         opened = self._open(wanted)
         key = extent_key(wanted.source, recipe), recipe.dream.ascent
-        output = film_or_still(opened.info, recipe)
-        setup = self._setups.get(key, lambda: set_up(opened.info, recipe, output, self._audio_cache))
+        setup = self._setups.get(key, lambda: set_up(opened.info, recipe, STILL, self._audio_cache))
         moves = opened.info.kind != "still"
         mask.check_mask(recipe.finish, moves, recipe.temporal.flow != "none")
         return replace(setup, recipe=replace(recipe, camera=setup.recipe.camera, clip=setup.recipe.clip))
@@ -311,10 +309,9 @@ def _without_finish(recipe: Recipe) -> Recipe:
     return replace(recipe, finish=Finish(strength=recipe.finish.strength))
 
 
-def _without_time(recipe: Recipe) -> Recipe:
-    """Return the recipe for a single frame."""
-    finish = replace(recipe.finish, mask_from="none") if recipe.finish.mask_from == "motion" else recipe.finish
-    return replace(recipe, camera=Recipe().camera, finish=finish)
+def _octave_scale(setup: Setup, index: int) -> float:
+    """Return the size ratio of octaves at a frame."""
+    return Animation(setup.recipe, setup.timeline).at(index).dream.octave_scale
 
 
 def _begin_of(source: str) -> Fraction:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DreamError, SourceError
+from ..media.atomic import create_hidden_file, move_file
 from ..media.paths import STILLS
 
 MAX_UPLOAD = 50_000_000_000  # bytes of a file that is dropped on the page
@@ -18,21 +19,8 @@ RESERVE = 1_000_000_000  # bytes of the disk that uploads leave free
 MAX_LISTED = 500  # files of an opened folder
 NAME_LENGTH = 100  # characters of a dropped file's name that are kept
 FILMS = (
-    ".mp4",
-    ".mov",
-    ".mkv",
-    ".webm",
-    ".avi",
-    ".m4v",
-    ".mpg",
-    ".mpeg",
-    ".mxf",
-    ".ts",
-    ".mts",
-    ".gif",
-    ".wmv",
-    ".flv",
-)
+    ".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".mxf", ".ts", ".mts", ".gif", ".wmv", ".flv",
+)  # fmt: skip
 SOUNDS = (".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aiff", ".aif", ".wma")
 KINDS = {"film": FILMS, "picture": STILLS, "sound": SOUNDS, "recipe": (".toml",)}
 ID = re.compile(r"[0-9a-f]{16}")
@@ -111,7 +99,7 @@ class Files:
             folder.mkdir(parents=True, exist_ok=True)
             most = min(MAX_UPLOAD, shutil.disk_usage(folder).free - RESERVE)
             path = _free_name(folder / safe_name(name))
-            unfinished = path.with_name(f".{path.name}.part")
+            unfinished = create_hidden_file(path, ".part")
             size = 0
             try:
                 with open(unfinished, "wb") as file:
@@ -120,7 +108,7 @@ class Files:
                         if size > most:
                             raise DreamError(f"{name} is too large for the disk: free some space")
                         file.write(block)
-                os.rename(unfinished, path)
+                move_file(unfinished, path)
             finally:
                 unfinished.unlink(missing_ok=True)
         except OSError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -139,8 +138,3 @@ class Footage:
             self.leave(client)
         for source in self._open.values():
             source.close()
-
-
-def scratch_folder() -> tempfile.TemporaryDirectory[str]:
-    """Return a folder for what the browser plays, which is gone when the studio ends."""
-    return tempfile.TemporaryDirectory(prefix="dreamvideo-studio-")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 from ..errors import DreamError
 from ..media import ffmpeg
+from ..media.atomic import create_hidden_file, move_file
 from ..media.metadata import read_recipe
 from ..media.paths import STILLS
 from .files import FILMS, Files
@@ -84,29 +84,18 @@ class Gallery:
         suffix = path.suffix.lower()
         if path.is_file() and suffix in PLAYED:
             return path, PLAYED[suffix]
-        made_of = f"{path}{path.stat().st_mtime}"
-        name = hashlib.blake2b(os.fsencode(made_of), digest_size=8).hexdigest()
-        is_still = path.is_file() and suffix in STILLS
-        copy = self._scratch / f"{name}{'.png' if is_still else '.mp4'}"
-        if not copy.exists():
-            self._convert(path, copy)
-        return copy, PLAYED[copy.suffix]
+        kind = ".png" if path.is_file() and suffix in STILLS else ".mp4"
+        failed = f"{path.name} cannot be shown here: open it in a player"
+        return _copy(path, kind, self._arguments(path, kind), self._scratch, failed), PLAYED[kind]
 
-    def _convert(self, path: Path, copy: Path) -> None:
-        unfinished = copy.with_name(f"part-{copy.name}")
-        if copy.suffix == ".png":
-            arguments = [*ffmpeg.input_args(str(path)), "-frames:v", "1", "-pix_fmt", "rgb24"]
-        elif path.is_dir():
-            pattern = sorted(path.iterdir())[0]
-            arguments = ["-framerate", "24", "-pattern_type", "glob", "-i", f"{_glob_escaped(path)}/*{pattern.suffix}"]
-            arguments += ["-vf", FITTING, *PLAYABLE]
-        else:
-            arguments = [*ffmpeg.input_args(str(path)), "-vf", FITTING, *PLAYABLE, "-c:a", "aac", "-b:a", "192k"]
-        try:
-            ffmpeg.run([*arguments, "-y", str(unfinished)])
-        except ffmpeg.FFmpegError as error:
-            raise DreamError(f"{path.name} cannot be shown here ({error}): open it in a player") from error
-        unfinished.rename(copy)
+    def _arguments(self, path: Path, kind: str) -> list[str]:
+        """Return how ffmpeg makes a copy of a kind of something that was rendered."""
+        if kind == ".png":
+            return [*ffmpeg.input_args(str(path)), "-frames:v", "1", "-pix_fmt", "rgb24"]
+        if path.is_dir():
+            frames = f"{_glob_escaped(path)}/*{min(path.iterdir()).suffix}"
+            return ["-framerate", "24", "-pattern_type", "glob", "-i", frames, "-vf", FITTING, *PLAYABLE]
+        return [*ffmpeg.input_args(str(path)), "-vf", FITTING, *PLAYABLE, "-c:a", "aac", "-b:a", "192k"]
 
 
 def _glob_escaped(path: Path) -> str:
@@ -124,17 +113,34 @@ def sound_of(path: str, begins: float, scratch: Path) -> Path:
     Raises:
         DreamError: it has no sound that can be decoded.
     """
-    name = hashlib.blake2b(f"{path}{os.stat(path).st_mtime}{begins}".encode(errors="surrogateescape"), digest_size=8)
-    copy = scratch / f"{name.hexdigest()}.m4a"
+    skip = ["-ss", f"{begins:.6f}"] if begins else []
+    arguments = [*skip, *ffmpeg.input_args(path), "-map", "0:a:0", "-ac", "2", "-c:a", "aac", "-b:a", "160k"]
+    return _copy(Path(path), ".m4a", arguments, scratch, f"{Path(path).name} has no sound that can be played")
+
+
+def _copy(path: Path, suffix: str, arguments: list[str], scratch: Path, failed: str) -> Path:
+    """Return a copy of a file that the browser can show; made by ffmpeg, if it was not made before.
+
+    Args:
+        path: of the file.
+        suffix: of the copy.
+        arguments: how ffmpeg makes it.
+        scratch: the folder for it.
+        failed: what an error says.
+
+    Raises:
+        DreamError: it cannot be made.
+    """
+    made_of = f"{path} {path.stat().st_mtime} {arguments}"
+    name = hashlib.blake2b(made_of.encode(errors="surrogateescape"), digest_size=8).hexdigest()
+    copy = scratch / f"{name}{suffix}"
     if not copy.exists():
-        unfinished = copy.with_name(f"part-{copy.name}")
-        skip = ["-ss", f"{begins:.6f}"] if begins else []
+        unfinished = create_hidden_file(copy, suffix)
         try:
-            ffmpeg.run(
-                [*skip, *ffmpeg.input_args(path), "-map", "0:a:0", "-ac", "2", "-c:a", "aac", "-b:a", "160k", "-y",
-                 str(unfinished)]
-            )  # fmt: skip
+            ffmpeg.run([*arguments, "-y", str(unfinished)])
+            move_file(unfinished, copy)
         except ffmpeg.FFmpegError as error:
-            raise DreamError(f"{Path(path).name} has no sound that can be played ({error})") from error
-        unfinished.rename(copy)
+            raise DreamError(f"{failed} ({error})") from error
+        finally:
+            unfinished.unlink(missing_ok=True)
     return copy

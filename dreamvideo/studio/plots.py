@@ -9,12 +9,12 @@ import numpy as np
 
 from ..curves.animate import Animation
 from ..curves.timeline import Timeline
-from ..jobs.extent import Extent, extent_of, song_of
+from ..jobs.extent import Extent, extent_of, makes_film, song_of
 from ..jobs.timelines import selection_of, timeline_for
 from ..media.info import Info
 from ..media.readers.source import open_source
 from ..recipe import Recipe
-from .caches import Cache, extent_key, film_or_still
+from .caches import STILL, Cache, extent_key
 
 POINTS = 1200  # of a curve that is drawn
 KEPT = 8  # films whose length and timeline are kept
@@ -51,7 +51,7 @@ class Plots:
         film = extent.info
         return {
             "count": film.count, "rate": [film.rate.numerator, film.rate.denominator], "width": film.width,
-            "height": film.height, "is_film": film_or_still(info, recipe) == "film.mp4",
+            "height": film.height, "is_film": info.kind != "still" or makes_film(recipe, STILL),
             "begins": float(info.start + info.delay), "times": [round(float(t), 4) for t in timeline.t[points]],
             "curves": {name: [float(f"{v:.5g}") for v in values[points]] for name, values in curves.items()},
         }, list(extent.notices)  # fmt: skip
@@ -59,5 +59,5 @@ class Plots:
     def _extent(self, source: str, recipe: Recipe) -> tuple[Info, Extent, Timeline]:
         with open_source(source, selection_of(recipe.clip)) as opened:
             info = opened.info
-        extent = extent_of(info, recipe, film_or_still(info, recipe), song_of(info, recipe))
+        extent = extent_of(info, recipe, STILL, song_of(info, recipe))
         return info, extent, timeline_for(info, extent, self._audio_cache)

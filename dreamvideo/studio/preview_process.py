@@ -11,12 +11,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DreamError, is_out_of_memory
 from ..recipe import Recipe
 from .pictures import jpeg
+from .problems import problem_text
 
 if TYPE_CHECKING:
-    from .dreams import Dreams
+    from .dreams import Dreams, Wanted
 
 
 @dataclass(frozen=True)
@@ -97,18 +97,19 @@ def _do(task: Task, dreams: Dreams, connection: Connection) -> None:
         KINDS[task.kind](task, dreams, connection)
     except CancelledError:
         error = "cancelled"
-    except DreamError as problem:
-        error = str(problem)
     except Exception as problem:  # the page shows it, and the process goes on
-        error = "out of memory: take a smaller size" if is_out_of_memory(problem) else f"internal error ({problem!r})"
+        error = problem_text(problem)
     connection.send(Answer(task.number, True, error))
 
 
-def _still(task: Task, dreams: Dreams, connection: Connection) -> None:
+def _wanted(task: Task) -> Wanted:
     from .dreams import Wanted
 
-    wanted = Wanted(task.source, task.frame, Recipe.from_toml(task.recipe))
-    for shown in dreams.still(wanted, task.options.get("full_size", False)):
+    return Wanted(task.source, task.frame, Recipe.from_toml(task.recipe))
+
+
+def _still(task: Task, dreams: Dreams, connection: Connection) -> None:
+    for shown in dreams.still(_wanted(task), task.options.get("full_size", False)):
         data = {
             "level": shown.level, "levels": shown.levels, "done": shown.done, "total": shown.total,
             "size": shown.size, "full": shown.full, "notices": shown.notices,
@@ -118,18 +119,12 @@ def _still(task: Task, dreams: Dreams, connection: Connection) -> None:
 
 
 def _stretch(task: Task, dreams: Dreams, connection: Connection) -> None:
-    from .dreams import Wanted
-
-    wanted = Wanted(task.source, task.frame, Recipe.from_toml(task.recipe))
-    for done, total in dreams.stretch(wanted, task.options["seconds"], Path(task.options["output"])):
+    for done, total in dreams.stretch(_wanted(task), task.options["seconds"], Path(task.options["output"])):
         connection.send(Answer(task.number, data={"done": done, "total": total}))
 
 
 def _cell(task: Task, dreams: Dreams, connection: Connection) -> None:
-    from .dreams import Wanted
-
-    picture = dreams.cell(Wanted(task.source, task.frame, Recipe.from_toml(task.recipe)))
-    connection.send(Answer(task.number, picture=jpeg(picture)))
+    connection.send(Answer(task.number, picture=jpeg(dreams.cell(_wanted(task)))))
 
 
 def _estimate(task: Task, dreams: Dreams, connection: Connection) -> None:
@@ -142,8 +137,7 @@ def _estimate(task: Task, dreams: Dreams, connection: Connection) -> None:
 def _watch(task: Task, dreams: Dreams, connection: Connection) -> None:
     from ..jobs.api import assemble_now
 
-    result = assemble_now(task.options["folder"], into=task.options["output"], overwrite=True)
-    connection.send(Answer(task.number, data={"path": str(result.path), "done": result.done, "total": result.total}))
+    assemble_now(task.options["folder"], into=task.options["output"], overwrite=True)
 
 
 def _layers(task: Task, dreams: Dreams, connection: Connection) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ..errors import DreamError, is_out_of_memory
 from ..jobs.events import Event
 from ..media.atomic import write_file
 from ..recipe import Recipe
+from .problems import problem_text
 from .renders import DONE, FAILED, Render, Renders
 
 EVERY = 0.7  # s from one status to the next
@@ -57,17 +57,10 @@ class Status:
             self._show(event.picture)
 
     def _show(self, picture: Any) -> None:
-        import cv2
-
         from ..media.tensors import quantise
         from .pictures import jpeg
 
-        pixels: Any = quantise(picture, 8)
-        height, width = pixels.shape[:2]
-        if height > NEWEST_HEIGHT:
-            size = max(round(width * NEWEST_HEIGHT / height), 1), NEWEST_HEIGHT
-            pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        write_file(self._renders.path(self._render, ".jpg"), jpeg(pixels))
+        write_file(self._renders.path(self._render, ".jpg"), jpeg(quantise(picture, 8), NEWEST_HEIGHT))
 
 
 def main(folder: str, number: str) -> None:
@@ -79,15 +72,14 @@ def main(folder: str, number: str) -> None:
         lock.acquire(timeout=2)  # the studio looks whether it is held
     except Timeout:
         return
-    stop = renders.path(render, ".stop")
-    try:
-        error, stopped = _render(renders, render, stop)
+    try:  # what came of it is noted before the lock goes: a studio would begin it again in between
+        error, stopped = _render(renders, render, renders.path(render, ".stop"))
+        if error:
+            renders.update(renders.get(number), state=FAILED, error=error)
+        elif not stopped:
+            renders.update(renders.get(number), state=DONE)
     finally:
         lock.release()
-    if error:
-        renders.update(renders.get(number), state=FAILED, error=error)
-    elif not stopped:
-        renders.update(renders.get(number), state=DONE)
 
 
 def _render(renders: Renders, render: Render, stop: Path) -> tuple[str, bool]:
@@ -99,11 +91,8 @@ def _render(renders: Renders, render: Render, stop: Path) -> tuple[str, bool]:
             render.source, render.output, Recipe.from_toml(render.recipe), checkpoint=CHECKPOINT,
             audio_cache=renders.audio_cache, on_event=Status(renders, render), stop=stop.exists,
         )  # fmt: skip
-    except DreamError as error:
-        return str(error), False
     except Exception as error:  # the page shows it
-        text = "out of memory: take a smaller size" if is_out_of_memory(error) else f"internal error ({error!r})"
-        return text, False
+        return problem_text(error), False
     return "", result.stopped
 
 

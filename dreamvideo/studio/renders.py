@@ -28,7 +28,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..errors import DreamError, SinkError, one_line
-from ..jobs.run_folder import read_segments, run_folder
+from ..jobs.run_folder import run_folder
 from ..media.atomic import write_file
 
 WAITING, PAUSED, FAILED, DONE = "waiting", "paused", "failed", "done"
@@ -168,15 +168,12 @@ class Renders:
         for suffix in (".json", ".status.json", ".jpg", ".stop", ".lock", ".log"):
             self.path(render, suffix).unlink(missing_ok=True)
 
-    def kept(self, render: Render) -> int:
-        """Return how many frames are kept in its run folder."""
-        return sum(len(segment.checksums) for segment in read_segments(render.work)) if render.work.is_dir() else 0
-
     def tend(self) -> None:
         """Note what has ended, and begin the next render if none is at work."""
-        if any(self.is_at_work(render) for render in self.all()):
+        unfinished = [render for render in self.all() if render.state != DONE]
+        if any(self.is_at_work(render) for render in unfinished):
             return
-        for render in self.all():
+        for render in unfinished:
             child = self._children.pop(render.number, None)
             if child is not None and child.returncode and render.state == WAITING:
                 self.update(render, state=FAILED, error=self._last_words(render))

@@ -48,13 +48,6 @@ def with_detail(picture: Picture, frame: Picture) -> Picture:
     return np.clip(frame + enlarged + 0.5, 0, 255).astype(np.uint8)
 
 
-def with_fewer_octaves(recipe: Recipe, fewer: int) -> Recipe:
-    """Return the recipe for a picture that is smaller by a number of octaves."""
-    if fewer <= 0 or isinstance(recipe.dream.octaves, str):
-        return recipe
-    return replace(recipe, dream=replace(recipe.dream, octaves=max(recipe.dream.octaves - fewer, 1)))
-
-
 def hurried(recipe: Recipe) -> Recipe:
     """Return the recipe with fewer and longer steps of a new dream, where they are numbers."""
     iterations, step = recipe.dream.iterations, recipe.dream.step
@@ -64,10 +57,12 @@ def hurried(recipe: Recipe) -> Recipe:
     return recipe.merge({"dream": {"iterations": fewer, "step": min(step * iterations / fewer, 1)}})
 
 
-def at_size(recipe: Recipe, info: Info, size: tuple[int, int]) -> Recipe:
-    """Return the recipe for a film of another size."""
-    scale = recipe.dream.octave_scale if isinstance(recipe.dream.octave_scale, (int, float)) else 1.4
-    return with_fewer_octaves(recipe, round(np.log(info.width / size[0]) / np.log(scale)))
+def at_size(recipe: Recipe, info: Info, size: tuple[int, int], scale: float) -> Recipe:
+    """Return the recipe for a film at a smaller size, which has fewer octaves, each `scale` times the one before."""
+    fewer = round(np.log(info.width / size[0]) / np.log(scale))
+    if fewer <= 0 or isinstance(recipe.dream.octaves, str):
+        return recipe
+    return replace(recipe, dream=replace(recipe.dream, octaves=max(recipe.dream.octaves - fewer, 1)))
 
 
 def fitting(width: int, height: int, side: int) -> tuple[int, int]:
@@ -77,6 +72,7 @@ def fitting(width: int, height: int, side: int) -> tuple[int, int]:
 
 
 def resized(frame: Frame, size: tuple[int, int]) -> Frame:
+    """Return a frame at a size (width, height), without its alpha channel; as it is if it is of that size."""
     height, width = frame.pixels.shape[:2]
     if (width, height) == size:
         return frame

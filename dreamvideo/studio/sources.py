@@ -8,8 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from ..errors import SourceError
 from ..media.info import Info
 from ..media.pixels import to_8bit
@@ -71,7 +69,7 @@ class OpenSource:
             frame: Frame | None = next(self._source.since(index), None)
             if frame is None:
                 raise SourceError(f"frame {index} of {self.path} cannot be decoded: is it complete?")
-            picture = self._pictures[index, height] = jpeg(_shrunk(to_8bit(frame.pixels), height))
+            picture = self._pictures[index, height] = jpeg(to_8bit(frame.pixels), height)
             while len(self._pictures) > KEPT:
                 self._pictures.popitem(last=False)
             return picture
@@ -79,10 +77,3 @@ class OpenSource:
     def close(self) -> None:
         """Close it."""
         self._stack.close()
-
-
-def _shrunk(pixels: Any, height: int) -> Any:
-    own_height, own_width = pixels.shape[:2]
-    if not height or own_height <= height:
-        return pixels
-    return cv2.resize(pixels, (max(round(own_width * height / own_height), 1), height), interpolation=cv2.INTER_AREA)

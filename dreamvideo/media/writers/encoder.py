@@ -93,12 +93,12 @@ def choose_encoder(info: Info, suffix: str, options: EncoderOptions, alpha: bool
     padding = _padding(name, pix_fmt, info)
     if any(padding):
         size = f"{info.width + padding[0]}x{info.height + padding[1]}"
-        wants = (
-            "hap wants sizes that are multiples of 4: padded to {size}"
-            if name in BLOCKS
-            else "{name} in {pix_fmt} wants even sizes: padded to {size} (--pix-fmt yuv444p or an .mkv keeps the size)"
-        )
-        notices.append(wants.format(name=name, pix_fmt=pix_fmt, size=size))
+        if name in BLOCKS:
+            notices.append(f"{name} wants sizes that are multiples of 4: padded to {size}")
+        else:
+            notices.append(
+                f"{name} in {pix_fmt} wants even sizes: padded to {size} (--pix-fmt yuv444p or an .mkv keeps the size)"
+            )
     arguments = default.options
     if asked.crf is not None and default.quality:
         arguments = (*arguments, default.quality, str(asked.crf))

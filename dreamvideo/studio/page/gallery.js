@@ -1,10 +1,9 @@
 // The gallery: what was rendered, played in place, with its recipe; two side by side.
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
-import { copy } from "./render_dialog.js";
 import { address, get } from "./server.js";
 import { openRecipe, openSource } from "./source.js";
-import { attempt, state, update } from "./store.js";
+import { attempt, copy, state, update } from "./store.js";
 
 export async function load() {
   const gallery = await attempt(() => get("gallery"));

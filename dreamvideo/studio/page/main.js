@@ -66,29 +66,24 @@ function page() {
   `;
 }
 
+function stepButton(label, sign, keys, from, to) {
+  return html`<button
+    class="icon"
+    title="${label} (${keys})"
+    aria-label=${label}
+    ?data-undo=${from === "undo"}
+    ?data-redo=${from === "redo"}
+    ?disabled=${!state[from].length}
+    @click=${() => stepBack(from, to)}
+  >
+    ${sign}
+  </button>`;
+}
+
 function tools() {
   return html`
     <div class="tools">
-      <button
-        class="icon"
-        title="Undo (Ctrl+Z)"
-        aria-label="Undo"
-        data-undo
-        ?disabled=${!state.undo.length}
-        @click=${() => stepBack("undo", "redo")}
-      >
-        ↶
-      </button>
-      <button
-        class="icon"
-        title="Redo (Ctrl+Shift+Z)"
-        aria-label="Redo"
-        data-redo
-        ?disabled=${!state.redo.length}
-        @click=${() => stepBack("redo", "undo")}
-      >
-        ↷
-      </button>
+      ${stepButton("Undo", "↶", "Ctrl+Z", "undo", "redo")} ${stepButton("Redo", "↷", "Ctrl+Shift+Z", "redo", "undo")}
       <button @click=${() => update({ dialog: "recipe" })} data-recipe>Recipe</button>
       <button class="primary" data-render @click=${openRender} ?disabled=${Boolean(state.checked.error)}>
         Render…

@@ -4,7 +4,7 @@ import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { choose } from "./source.js";
 import { post } from "./server.js";
 import { dreamStill } from "./stage.js";
-import { attempt, check, currentFormat, isFilm, say, setValue, state, update, valueOf } from "./store.js";
+import { attempt, check, copy, currentFormat, isFilm, setValue, state, update, valueOf } from "./store.js";
 
 let requests = 0;
 const SIZES = ["", "2160p", "1440p", "1080p", "720p", "480p", "360p", "240p"];
@@ -46,15 +46,6 @@ async function add() {
   if (!added) return;
   update({ view: "renders", message: "" });
   close();
-}
-
-export async function copy(text, what) {
-  try {
-    await navigator.clipboard.writeText(text);
-    say(`The ${what} is copied.`);
-  } catch {
-    say(`The browser does not let the page copy: mark the ${what} and copy it.`);
-  }
 }
 
 function dialog(label, content) {

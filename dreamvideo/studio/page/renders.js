@@ -2,9 +2,8 @@
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import * as gallery from "./gallery.js";
-import { copy } from "./render_dialog.js";
 import { address, post } from "./server.js";
-import { attempt, duration, say, state, update } from "./store.js";
+import { attempt, copy, duration, say, state, update } from "./store.js";
 
 const act = (render, action) => attempt(() => post(`renders/${render.number}/${action}`));
 

@@ -58,6 +58,16 @@ export async function attempt(action) {
   }
 }
 
+/** Put a text onto the clipboard. */
+export async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+    say(`The ${what} is copied.`);
+  } catch {
+    say(`The browser does not let the page copy: mark the ${what} and copy it.`);
+  }
+}
+
 const onEdit = [];
 export const afterEdit = (listener) => onEdit.push(listener);
 
